@@ -1,0 +1,69 @@
+# The doors of the house. `make` lists them.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3 python
+PYTEST_ARGS ?= -q -n 2 --dist loadfile
+# What differs between Python versions: driving, cancelling and dropping workflows, and annotations.
+SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/engine)
+SMOKE_VERSIONS ?= 3.12 3.13
+
+.DEFAULT_GOAL := help
+.PHONY: help setup format lint types test check demo smoke-versions clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the package (editable) and its tools; again only when pyproject.toml changed
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "making $(VENV) with $$python"; exec "$$python" -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "no Python 3.11 or later found (looked for: $(PYTHONS))" >&2; exit 1
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]'
+	@touch $@
+
+format: $(STAMP) ## format the code and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP) ## formatting, ruff, and the contracts between layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+test: $(STAMP) ## the tests, from nothing (PYTEST_ARGS="-x -k name" to choose)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint types test ## the whole house: lint, types, tests
+
+demo: $(STAMP) ## a workflow that is killed and goes on
+	PATH="$(abspath $(BIN)):$$PATH" samples/archive_tree/demo.sh
+
+smoke-versions: ## a subset of the tests on Python 3.12 and 3.13, where they are found
+	@set -e; for version in $(SMOKE_VERSIONS); do \
+	    found=; \
+	    for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
+	        if "$$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$version'")' 2>/dev/null; then \
+	            found=$$python; break; \
+	        fi; \
+	    done; \
+	    if [ -z "$$found" ]; then echo "Python $$version: not found, skipped"; continue; fi; \
+	    echo "Python $$version:"; \
+	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHONS="$$found" \
+	        PYTEST_ARGS='$(PYTEST_ARGS) -p no:cacheprovider $(SMOKE)'; \
+	done
+
+clean: ## remove what was built, and the virtual environments
+	rm -rf $(VENV) .venv-3.* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find nexus_sdk providers samples tests -name __pycache__ -type d -prune -exec rm -rf {} +

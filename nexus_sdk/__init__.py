@@ -1,0 +1,116 @@
+"""NEXUS: durable execution for Python functions. Write a process as an async generator; it survives any crash.
+
+Importing this package is cheap: everything is loaded where it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nexus_sdk.app import Nexus as Nexus
+    from nexus_sdk.authoring.activity import Activity as Activity
+    from nexus_sdk.authoring.activity import activity as activity
+    from nexus_sdk.authoring.context import Context as Context
+    from nexus_sdk.authoring.info import ActivityInfo as ActivityInfo
+    from nexus_sdk.authoring.info import activity_info as activity_info
+    from nexus_sdk.authoring.info import heartbeat as heartbeat
+    from nexus_sdk.authoring.retry import Retry as Retry
+    from nexus_sdk.authoring.workflow import Workflow as Workflow
+    from nexus_sdk.authoring.workflow import workflow as workflow
+    from nexus_sdk.client.client import Client as Client
+    from nexus_sdk.client.client import Page as Page
+    from nexus_sdk.client.handle import Handle as Handle
+    from nexus_sdk.client.handle import InstanceStatus as InstanceStatus
+    from nexus_sdk.core.operation import Operation as Operation
+    from nexus_sdk.core.operations.race import Winner as Winner
+    from nexus_sdk.core.status import Status as Status
+    from nexus_sdk.errors import ActivityFailed as ActivityFailed
+    from nexus_sdk.errors import ApplicationError as ApplicationError
+    from nexus_sdk.errors import CancelledError as CancelledError
+    from nexus_sdk.errors import ChildWorkflowFailed as ChildWorkflowFailed
+    from nexus_sdk.errors import CompensationFailed as CompensationFailed
+    from nexus_sdk.errors import ConflictError as ConflictError
+    from nexus_sdk.errors import DefinitionError as DefinitionError
+    from nexus_sdk.errors import HistoryCorruptedError as HistoryCorruptedError
+    from nexus_sdk.errors import IllegalAwaitError as IllegalAwaitError
+    from nexus_sdk.errors import IllegalYieldError as IllegalYieldError
+    from nexus_sdk.errors import InstanceExists as InstanceExists
+    from nexus_sdk.errors import InstanceFinished as InstanceFinished
+    from nexus_sdk.errors import InstanceNotFound as InstanceNotFound
+    from nexus_sdk.errors import InvalidArgument as InvalidArgument
+    from nexus_sdk.errors import NexusError as NexusError
+    from nexus_sdk.errors import NonDeterminismError as NonDeterminismError
+    from nexus_sdk.errors import PayloadError as PayloadError
+    from nexus_sdk.errors import PayloadTooLarge as PayloadTooLarge
+    from nexus_sdk.errors import SchemaOutdated as SchemaOutdated
+    from nexus_sdk.errors import StoreError as StoreError
+    from nexus_sdk.errors import StoreUnavailable as StoreUnavailable
+    from nexus_sdk.errors import UnknownQuery as UnknownQuery
+    from nexus_sdk.errors import UnusedOperationError as UnusedOperationError
+    from nexus_sdk.errors import WaitTimedOut as WaitTimedOut
+    from nexus_sdk.errors import WorkflowCancelled as WorkflowCancelled
+    from nexus_sdk.errors import WorkflowFailed as WorkflowFailed
+    from nexus_sdk.errors import WorkflowTerminated as WorkflowTerminated
+
+__version__ = "0.1.0"
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "nexus_sdk.app": ("Nexus",),
+    "nexus_sdk.authoring.activity": ("Activity", "activity"),
+    "nexus_sdk.authoring.context": ("Context",),
+    "nexus_sdk.authoring.info": ("ActivityInfo", "activity_info", "heartbeat"),
+    "nexus_sdk.authoring.retry": ("Retry",),
+    "nexus_sdk.authoring.workflow": ("Workflow", "workflow"),
+    "nexus_sdk.client.client": ("Client", "Page"),
+    "nexus_sdk.client.handle": ("Handle", "InstanceStatus"),
+    "nexus_sdk.core.operation": ("Operation",),
+    "nexus_sdk.core.operations.race": ("Winner",),
+    "nexus_sdk.core.status": ("Status",),
+    "nexus_sdk.errors": (
+        "ActivityFailed",
+        "ApplicationError",
+        "CancelledError",
+        "ChildWorkflowFailed",
+        "CompensationFailed",
+        "ConflictError",
+        "DefinitionError",
+        "HistoryCorruptedError",
+        "IllegalAwaitError",
+        "IllegalYieldError",
+        "InstanceExists",
+        "InstanceFinished",
+        "InstanceNotFound",
+        "InvalidArgument",
+        "NexusError",
+        "NonDeterminismError",
+        "PayloadError",
+        "PayloadTooLarge",
+        "SchemaOutdated",
+        "StoreError",
+        "StoreUnavailable",
+        "UnknownQuery",
+        "UnusedOperationError",
+        "WaitTimedOut",
+        "WorkflowCancelled",
+        "WorkflowFailed",
+        "WorkflowTerminated",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'nexus_sdk' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,240 @@
+"""`@activity`: work that may fail, take long and touch the world."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import replace
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from nexus_sdk.authoring.duration import Duration, optional_us
+from nexus_sdk.authoring.retry import Retry
+from nexus_sdk.authoring.signature import Signature
+from nexus_sdk.core.current import running
+from nexus_sdk.core.operation import Operation
+from nexus_sdk.core.operations.activity import ActivityOperation
+from nexus_sdk.core.options import ActivityOptions
+from nexus_sdk.errors import DefinitionError, InvalidArgument
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_UNSET: Any = object()
+
+
+class Activity(Generic[P, R]):
+    """What `@activity` makes of a function.
+
+    Inside a workflow, a call builds an operation. Outside, awaiting a call runs the function.
+
+    Attributes:
+        fn: the raw function.
+        name: what it is recorded and found by.
+        is_async: whether it runs on the event loop; otherwise in a thread.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        options: ActivityOptions,
+        compensate: Activity[Any, Any] | None,
+        signature: Signature | None = None,
+    ) -> None:
+        self.fn = fn
+        self.name = name
+        self.activity_options = options
+        self.compensate = compensate
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self.signature = signature or Signature(fn, skip=0)
+        self.__name__ = getattr(fn, "__name__", name)
+        self.__doc__ = fn.__doc__
+        self.__module__ = fn.__module__
+        self.__wrapped__ = fn
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Operation[R]:
+        """Inside a workflow: the operation. Outside: an awaitable that runs the function."""
+        arguments = self.signature.bind(args, kwargs)
+        if running.get() is None:
+            return cast("Operation[R]", DirectCall(self, args, kwargs))
+        return ActivityOperation(
+            self.name, arguments, self.activity_options, self.signature.result_type, self.compensate
+        )
+
+    def options(
+        self,
+        *,
+        retry: Retry = _UNSET,
+        timeout: Duration | None = _UNSET,
+        schedule_to_close: Duration | None = _UNSET,
+        heartbeat_timeout: Duration | None = _UNSET,
+        task_queue: str = _UNSET,
+        compensate: Activity[Any, Any] | None = _UNSET,
+        local: bool = _UNSET,
+    ) -> Activity[P, R]:
+        """The same activity with other options, for one call: ``charge.options(timeout="5s")(order)``."""
+        given = {
+            "retry": retry,
+            "timeout": timeout,
+            "schedule_to_close": schedule_to_close,
+            "heartbeat_timeout": heartbeat_timeout,
+            "task_queue": task_queue,
+            "local": local,
+        }
+        options = make_options(
+            f"activity {self.name!r}",
+            {name: value for name, value in given.items() if value is not _UNSET},
+            self.activity_options,
+        )
+        undo = self.compensate if compensate is _UNSET else _checked_compensate(compensate, self.name)
+        return Activity(self.fn, self.name, options, undo, self.signature)
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name!r}>"
+
+
+class DirectCall(Generic[R]):
+    """A call of an activity outside any workflow: awaiting it runs the function, as in a unit test."""
+
+    def __init__(self, activity: Activity[Any, R], args: Any, kwargs: Any) -> None:
+        self._activity = activity
+        self._args = args
+        self._kwargs = kwargs
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        result = self._activity.fn(*self._args, **self._kwargs)
+        if inspect.isawaitable(result):
+            return (yield from result.__await__())  # type: ignore[no-any-return]
+        return cast("R", result)
+
+    def __repr__(self) -> str:
+        return f"<call of {self._activity!r} outside a workflow: await it to run the function>"
+
+
+class ActivityDecorator:
+    """What `@activity(…)` with options returns."""
+
+    def __init__(self, name: str | None, options: ActivityOptions, compensate: Activity[Any, Any] | None) -> None:
+        self._name = name
+        self._options = options
+        self._compensate = compensate
+
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[R]]) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
+    def __call__(self, fn: Callable[..., Any]) -> Activity[Any, Any]:
+        """Make the definition."""
+        name: str = self._name or getattr(fn, "__name__", "")
+        check_function(fn, "activity", name)
+        return Activity(fn, name, self._options, self._compensate)
+
+
+@overload
+def activity(fn: Callable[P, Awaitable[R]], /) -> Activity[P, R]: ...
+@overload
+def activity(fn: Callable[P, R], /) -> Activity[P, R]: ...
+@overload
+def activity(
+    name: str | None = None,
+    /,
+    *,
+    retry: Retry = ...,
+    timeout: Duration | None = None,
+    schedule_to_close: Duration | None = None,
+    heartbeat_timeout: Duration | None = None,
+    task_queue: str = "default",
+    compensate: Activity[Any, Any] | None = None,
+    local: bool = False,
+) -> ActivityDecorator: ...
+@overload
+def activity(
+    *,
+    name: str | None = None,
+    retry: Retry = ...,
+    timeout: Duration | None = None,
+    schedule_to_close: Duration | None = None,
+    heartbeat_timeout: Duration | None = None,
+    task_queue: str = "default",
+    compensate: Activity[Any, Any] | None = None,
+    local: bool = False,
+) -> ActivityDecorator: ...
+def activity(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    compensate: Activity[Any, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """Make an activity of a function: `@activity` or `@activity(…)`.
+
+    Args:
+        name: what it is recorded by; the function's name by default.
+        retry: see `Retry`; `Retry()` by default.
+        timeout: of one attempt, start to close.
+        schedule_to_close: of all attempts and waits together.
+        heartbeat_timeout: an attempt that is silent for this long is given up.
+        task_queue: where it is put.
+        compensate: an activity that undoes it, given this one's result; used by `ctx.saga()`.
+        local: run inside the orchestrator's own invocation, without a queue hop.
+
+    Raises:
+        DefinitionError: an option or the function makes no sense.
+    """
+    if isinstance(fn, str):
+        fn, name = None, fn
+    chosen = make_options(f"activity {name or getattr(fn, '__name__', '')!r}", options, ActivityOptions())
+    decorator = ActivityDecorator(name, chosen, _checked_compensate(compensate, name or ""))
+    return decorator if fn is None else decorator(fn)
+
+
+def make_options(what: str, given: dict[str, Any], base: ActivityOptions) -> ActivityOptions:
+    """Options as users name them, laid over `base`.
+
+    Raises:
+        DefinitionError: an unknown option, or a value that makes no sense.
+    """
+    changes: dict[str, Any] = {}
+    try:
+        for key, value in given.items():
+            match key:
+                case "timeout":
+                    changes["start_to_close_us"] = optional_us(value, "timeout")
+                case "schedule_to_close":
+                    changes["schedule_to_close_us"] = optional_us(value, "schedule_to_close")
+                case "heartbeat_timeout":
+                    changes["heartbeat_us"] = optional_us(value, "heartbeat_timeout")
+                case "retry" if isinstance(value, Retry):
+                    changes["retry"] = value.policy()
+                case "task_queue" if isinstance(value, str) and value.strip() and not value.startswith("nexus:"):
+                    changes["task_queue"] = value
+                case "local" if isinstance(value, bool):
+                    changes["local"] = value
+                case "retry" | "task_queue" | "local":
+                    raise InvalidArgument(f"{key}={value!r} is not acceptable.")
+                case _:
+                    raise InvalidArgument(f"there is no option {key!r}.")
+    except InvalidArgument as error:
+        raise DefinitionError(f"{what}: {error.message}", hint=error.hint) from None
+    return replace(base, **changes)
+
+
+def check_function(fn: Any, kind: str, name: str) -> None:
+    """Refuse what cannot be an activity or workflow.
+
+    Raises:
+        DefinitionError: not a function, or no name for it.
+    """
+    if isinstance(fn, staticmethod | classmethod) or not callable(fn) or isinstance(fn, type):
+        raise DefinitionError(f"@{kind} takes a function, got {fn!r:.80}.")
+    if kind == "activity" and (inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn)):
+        raise DefinitionError(f"activity {name!r} is a generator; an activity is a plain or async function.")
+    if not name or name == "<lambda>" or name.startswith("nexus:"):
+        raise DefinitionError(f"@{kind} needs a name for {fn!r:.80}.", hint=f'Give one: @{kind}(name="…").')
+
+
+def _checked_compensate(compensate: Any, name: str) -> Activity[Any, Any] | None:
+    if compensate is not None and not isinstance(compensate, Activity):
+        raise DefinitionError(f"activity {name!r}: compensate= takes an activity, got {compensate!r:.80}.")
+    return compensate

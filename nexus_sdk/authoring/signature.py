@@ -1,0 +1,124 @@
+"""Signatures: arguments are recorded by parameter name, and bound again to whatever the function looks like later."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from nexus_sdk.core.payload import Codec
+from nexus_sdk.errors import PayloadError
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Signature:
+    """The parameters of a workflow or activity, without a workflow's `ctx`."""
+
+    def __init__(self, fn: Callable[..., Any], skip: int) -> None:
+        self.fn = fn
+        signature = inspect.signature(fn)
+        self.parameters = list(signature.parameters.values())[skip:]
+        self._signature = signature.replace(parameters=self.parameters)
+        self._names = [p.name for p in self.parameters]
+        self._is_plain = all(p.kind in _POSITIONAL for p in self.parameters)
+
+    @cached_property
+    def hints(self) -> Mapping[str, Any]:
+        """The annotations, forward references resolved where they can be."""
+        try:
+            return typing.get_type_hints(self.fn, include_extras=True)
+        except Exception:  # an annotation only a type checker understands is no annotation to us
+            return {}
+
+    @property
+    def result_type(self) -> Any:
+        """The annotated result, `Any` where there is none."""
+        return self.hints.get("return", Any)
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by parameter name, as they are recorded. Defaults are not recorded.
+
+        Raises:
+            TypeError: as Python's own call would.
+        """
+        if not kwargs and self._is_plain and len(args) == len(self._names):
+            return dict(zip(self._names, args, strict=True))
+        try:
+            return dict(self._signature.bind(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise TypeError(f"{self.fn.__name__}(): {error}") from None
+
+    def check(self, arguments: Mapping[str, Any], codec: Codec) -> dict[str, Any]:
+        """The same arguments, validated against the annotations.
+
+        Raises:
+            PayloadError: one does not fit; the message names it.
+        """
+        return {name: self._convert(name, value, codec) for name, value in arguments.items()}
+
+    def unbind(self, recorded: Any, codec: Codec) -> tuple[list[Any], dict[str, Any]]:
+        """Positional and keyword arguments for the call, from what was recorded by name or by position.
+
+        Raises:
+            PayloadError: the recorded arguments do not fit the signature.
+        """
+        if isinstance(recorded, list | tuple):
+            try:
+                recorded = self.bind(recorded, {})
+            except TypeError as error:
+                raise PayloadError(f"the recorded arguments do not fit: {error}") from None
+        unknown = set(recorded) - set(self._names)
+        if unknown:
+            raise PayloadError(
+                f"{self.fn.__name__}() has no parameter {', '.join(map(repr, sorted(unknown)))}, which was recorded.",
+                hint="A later version may add parameters that have defaults, but not remove or rename any.",
+            )
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if parameter.name in recorded:
+                self._place(parameter, self._convert(parameter.name, recorded[parameter.name], codec), args, kwargs)
+            elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
+                inspect.Parameter.VAR_POSITIONAL,
+                inspect.Parameter.VAR_KEYWORD,
+            ):
+                raise PayloadError(
+                    f"{self.fn.__name__}() needs {parameter.name!r}, which was not recorded.",
+                    hint="A parameter that is added later needs a default.",
+                )
+        return args, kwargs
+
+    def _convert(self, name: str, value: Any, codec: Codec) -> Any:
+        hint = self.hints.get(name, Any)
+        if hint is Any:
+            return value
+        kind = next(p.kind for p in self.parameters if p.name == name)
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            hint = types.GenericAlias(list, (hint,))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            hint = types.GenericAlias(dict, (str, hint))
+        try:
+            return codec.convert(list(value) if kind is inspect.Parameter.VAR_POSITIONAL else value, hint)
+        except PayloadError as error:
+            raise PayloadError(f"{self.fn.__name__}(): argument {name!r}: {error.message}", hint=error.hint) from error
+
+    def _place(self, parameter: inspect.Parameter, value: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        match parameter.kind:
+            case inspect.Parameter.POSITIONAL_ONLY:
+                args.append(value)
+            case inspect.Parameter.VAR_POSITIONAL:
+                args.extend(value)
+            case inspect.Parameter.VAR_KEYWORD:
+                kwargs.update(value)
+            case inspect.Parameter.POSITIONAL_OR_KEYWORD if self._has_var_positional:
+                args.append(value)
+            case _:
+                kwargs[parameter.name] = value
+
+    @cached_property
+    def _has_var_positional(self) -> bool:
+        return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in self.parameters)

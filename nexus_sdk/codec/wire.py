@@ -1,0 +1,209 @@
+"""The stable form of what is stored. The one rule: what any released version wrote, every later version reads.
+
+A batch is msgpack ``[head, bodies]``. The head is msgpack ``[format, previous hash, header, events]``; the bodies are
+the payloads' bytes, nil where they were erased. The batch's hash is ``sha256(previous hash + head)``: it covers the
+payloads' digests and not their bytes, so payloads can be erased without breaking the chain. Messages, requests,
+payloads and failures outside a history are ``[format, array, bodies]``. How things are arrays: see `shapes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, NoReturn, TypeVar
+
+import msgpack
+
+from nexus_sdk.codec.shapes import (
+    UPGRADE,
+    Bodies,
+    Row,
+    Shape,
+    read_events,
+    read_payload,
+    shape_of,
+    write_event,
+    write_payload,
+)
+from nexus_sdk.core.events import Event
+from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.history import FORMAT, Batch, BatchHeader, Message
+from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.request import ActivityRequest
+from nexus_sdk.errors import HistoryCorruptedError
+
+_MESSAGE = Shape(Message, given={"id": "", "accepted_at_us": 0, "number": 0})
+_CHANGED = "The stored bytes were changed or lost after they were written. Restore them from a backup."
+
+T = TypeVar("T")
+
+
+def first_hash(instance_id: str, run_id: str) -> bytes:
+    """What the first batch of a run is chained to: binds the history to its instance and run."""
+    return sha256(_pack(["nexus", instance_id, run_id])).digest()
+
+
+def encode_batch(header: BatchHeader, events: Iterable[Event], previous_hash: bytes) -> tuple[bytes, bytes]:
+    """The bytes of a batch, and its hash. The same batch gives the same bytes."""
+    payloads: list[Payload] = []
+    rows = [write_event(event, payloads) for event in events]
+    head = _pack([header.format, previous_hash, shape_of(BatchHeader).write(header, payloads), rows])
+    return _pack([head, [payload.data for payload in payloads]]), sha256(previous_hash + head).digest()
+
+
+def decode_batch(data: bytes) -> Batch:
+    """The batch of these bytes. Payload bytes are only sliced; events that may be ignored and are unknown are left out.
+
+    Raises:
+        HistoryCorruptedError: these are not the bytes of a batch, or a newer version wrote what may not be ignored.
+    """
+    try:
+        head, bodies, *_ = _unpack(data)
+        format_, previous_hash, header_row, rows, *_ = _unpack(head)
+        _check_format(format_)
+        header = shape_of(BatchHeader).read(header_row, bodies)
+        batch = Batch(header, read_events(rows, bodies), previous_hash, sha256(previous_hash + head).digest())
+    except HistoryCorruptedError:
+        raise
+    except Exception as error:  # garbage fails in too many ways to list
+        _fail("batch", data, error)
+    if not (isinstance(header.instance_id, str) and isinstance(header.number, int) and len(previous_hash) == 32):
+        _fail("batch", data, TypeError("a header field has another type"))
+    return batch
+
+
+def verify(batches: Sequence[Batch], *, after: Batch | None = None, last_hash: bytes | None = None) -> None:
+    """Check that batches are one run's history: numbers, times, the chain of hashes, and each payload's digest.
+
+    Args:
+        after: the batch before the first one; by default the history is checked from its beginning.
+        last_hash: the hash of the last batch as the instance's record knows it: without it the last batch's own
+            content is not proven.
+
+    Raises:
+        HistoryCorruptedError: something does not fit; the message names the batch.
+    """
+    for batch in batches:
+        _verify_link(batch, after)
+        _verify_payloads(batch)
+        after = batch
+    if last_hash is not None and after is not None and after.hash != last_hash:
+        _reject(after, "the hash is not the one that the instance's record has")
+
+
+def _verify_link(batch: Batch, before: Batch | None) -> None:
+    header = batch.header
+    number, stamp = (before.header.number, before.header.stamped_at_us) if before else (0, 0)
+    run = (before.header if before else header).instance_id, (before.header if before else header).run_id
+    if (header.instance_id, header.run_id) != run:
+        _reject(batch, f"the batch before it belongs to {run[0]!r}, run {run[1]!r}")
+    if header.number != number + 1:
+        _reject(batch, f"the batch before it has number {number}")
+    if batch.previous_hash != (before.hash if before else first_hash(*run)):
+        _reject(batch, "the hash does not fit the batch before it" if before else "it was written for another run")
+    if header.stamped_at_us < stamp:
+        _reject(batch, "its time is before the time of the batch before it")
+
+
+def _verify_payloads(batch: Batch) -> None:
+    payloads: list[Payload] = []
+    for event in batch.events:
+        write_event(event, payloads)
+    for payload in payloads:
+        if payload.data is not None and sha256(payload.data).digest() != payload.digest:
+            _reject(batch, f"the {payload.size} bytes of a payload do not fit their digest")
+
+
+def _reject(batch: Batch, reason: str) -> NoReturn:
+    header = batch.header
+    raise HistoryCorruptedError(
+        f"{header.instance_id}, run {header.run_id}, batch {header.number}: {reason}.", hint=_CHANGED
+    )
+
+
+# --- what travels outside a history -----------------------------------------------------------------------------------
+
+
+def encode_message(message: Message) -> bytes:
+    """The body of a message: everything but its id, and the time and number that the store gives it."""
+    return _encode(_MESSAGE.write, message)
+
+
+def decode_message(data: bytes, *, id: str, accepted_at_us: int, number: int) -> Message:
+    """The message of a body, with what the store knows of it.
+
+    Raises:
+        HistoryCorruptedError: these are not the bytes of a message, or a newer version wrote it.
+    """
+    message = _decode(_MESSAGE.read, "message", data)
+    return replace(message, id=id, accepted_at_us=accepted_at_us, number=number)
+
+
+def encode_request(request: ActivityRequest) -> bytes:
+    """The body of a task."""
+    return _encode(shape_of(ActivityRequest).write, request)
+
+
+def decode_request(data: bytes) -> ActivityRequest:
+    """The request of a task's body. Raises `HistoryCorruptedError`."""
+    return _decode(shape_of(ActivityRequest).read, "request", data)
+
+
+def encode_failure(failure: Failure) -> bytes:
+    """A failure as a field of a record."""
+    return _encode(shape_of(Failure).write, failure)
+
+
+def decode_failure(data: bytes) -> Failure:
+    """The failure of a record's field. Raises `HistoryCorruptedError`."""
+    return _decode(shape_of(Failure).read, "failure", data)
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """A payload as a field of a record."""
+    return _encode(write_payload, payload)
+
+
+def decode_payload(data: bytes) -> Payload:
+    """The payload of a record's field. Raises `HistoryCorruptedError`."""
+    return _decode(read_payload, "payload", data)
+
+
+def _encode(write: Callable[[T, list[Payload]], list[Any]], value: T) -> bytes:
+    payloads: list[Payload] = []
+    row = write(value, payloads)
+    return _pack([FORMAT, row, [payload.data for payload in payloads]])
+
+
+def _decode(read: Callable[[Row, Bodies], T], what: str, data: bytes) -> T:
+    try:
+        format_, row, bodies, *_ = _unpack(data)
+        _check_format(format_)
+        return read(row, bodies)
+    except HistoryCorruptedError:
+        raise
+    except Exception as error:  # garbage fails in too many ways to list
+        _fail(what, data, error)
+
+
+def _pack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+def _unpack(data: bytes) -> Any:
+    return msgpack.unpackb(data, use_list=False)
+
+
+def _check_format(format_: Any) -> None:
+    if format_ != FORMAT:
+        raise HistoryCorruptedError(
+            f"format {format_!r} is not known to this version (it knows {FORMAT}).", hint=UPGRADE
+        )
+
+
+def _fail(what: str, data: bytes, error: Exception) -> NoReturn:
+    raise HistoryCorruptedError(
+        f"these {len(data):,} bytes are not a {what} ({type(error).__name__}: {error}).", hint=_CHANGED
+    ) from error

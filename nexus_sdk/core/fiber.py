@@ -1,0 +1,136 @@
+"""Fibers: one strand of workflow code. The main body is one; every helper in gather, race, map or spawn is another."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from nexus_sdk.core.node import Node
+from nexus_sdk.core.operation import Operation
+from nexus_sdk.core.program import Program, Surfaced
+from nexus_sdk.errors import CancelledError
+
+if TYPE_CHECKING:
+    from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.saga import Saga
+
+
+class Unwind(BaseException):
+    """Leaves the main body after `complete` or `continue_as_new`, so that `finally` blocks run. Private."""
+
+
+class Fiber(Node):
+    """A strand of workflow code, and the one way to interrupt it.
+
+    Attributes:
+        waiting: the node it is suspended on; None while it runs or is about to.
+        interrupts: errors to be raised at its suspension, in order; held back while `shields` is positive.
+        saga: the innermost open saga; inherited by the fibers it starts.
+        unused: operations built here and not used yet.
+    """
+
+    __slots__ = (
+        "execution",
+        "interrupts",
+        "is_interrupting",
+        "is_started",
+        "next_number",
+        "program",
+        "saga",
+        "shields",
+        "unused",
+        "waiting",
+    )
+
+    def __init__(self, execution: Execution, path: str, program: Program, saga: Saga | None = None) -> None:
+        super().__init__(path)
+        self.execution = execution
+        self.program = program
+        self.saga = saga
+        self.waiting: Node | None = None
+        self.interrupts: deque[BaseException] = deque()
+        self.is_interrupting = False
+        self.is_started = False
+        self.shields = 0
+        self.next_number = 0
+        self.unused: dict[int, weakref.ref[Operation[Any]]] = {}
+        if saga is not None:
+            saga.helpers.append(self)
+        execution.enter(self)
+
+    def next_path(self) -> str:
+        """The path of the next operation of this fiber."""
+        number = self.next_number
+        self.next_number = number + 1
+        return f"{self.path}.{number}" if self.path else str(number)
+
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        """Run until it suspends on an operation or ends."""
+        if self.is_settled:
+            return
+        self.is_started = True
+        self.execution.fiber = self
+        how, what = self.program.resume(value, error)
+        if how is not Surfaced.RAISED:
+            self.execution.check_dropped()
+        if how is Surfaced.RETURNED:
+            self.execution.check_unused(self)
+            self._end(value=what)
+        elif how is Surfaced.RAISED:
+            self.unused.clear()  # an exception that leaves the body wins over a forgotten yield
+            self.execution.check_raised(self, what)
+            self._end(error=what)
+        elif isinstance(what, Operation):
+            what.use()
+            self.wait_for(what.start(self, self.next_path()))
+        else:
+            self.execution.refuse_surfaced(self, how, what)
+
+    def wait_for(self, node: Node) -> None:
+        """Suspend on a node; interrupts that are due strike at once."""
+        self.waiting = node
+        node.then(self._on_settled)
+        self._strike()
+
+    def interrupt(self, error: BaseException) -> None:
+        """Have `error` raised where the fiber is suspended, once what it waits on has been given up and cleaned up."""
+        if self.is_settled:
+            return
+        if not self.is_started and self is not self.execution.main:
+            self.program.dispose()
+            self._end(error=error)
+            return
+        self.interrupts.append(error)
+        self._strike()
+
+    def withdraw(self, error: BaseException) -> None:
+        """Take back an interrupt that has not struck yet."""
+        if error in self.interrupts:
+            self.interrupts.remove(error)
+
+    def unshield(self) -> None:
+        """Leave a shielded section; what was held back strikes at the next suspension."""
+        self.shields -= 1
+
+    def cancel(self, reason: str = "") -> None:
+        """Interrupt with `CancelledError`; the fiber settles when its code has ended."""
+        self.interrupt(CancelledError(reason))
+
+    def _strike(self) -> None:
+        if self.interrupts and not self.shields and not self.is_interrupting and self.waiting is not None:
+            self.is_interrupting = True
+            self.waiting.cancel()
+
+    def _on_settled(self, node: Node) -> None:
+        self.waiting = None
+        if self.is_interrupting:
+            self.is_interrupting = False
+            self.execution.ready.append((self, None, self.interrupts.popleft()))
+        else:
+            self.execution.ready.append((self, node.value, node.error))
+
+    def _end(self, value: Any = None, error: BaseException | None = None) -> None:
+        self.interrupts.clear()
+        self.execution.leave(self)
+        self.settle(value, error)

@@ -1,0 +1,38 @@
+"""Leaves: nodes that wait for an event of the history."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from nexus_sdk.core.events import Event
+from nexus_sdk.core.node import Node
+from nexus_sdk.core.program import Site
+
+if TYPE_CHECKING:
+    from nexus_sdk.core.fiber import Fiber
+
+
+class Leaf(Node):
+    """A node that an input event with its path settles. It is pending until then."""
+
+    __slots__ = ("execution", "site")
+
+    def __init__(self, fiber: Fiber, path: str, site: Site | None) -> None:
+        super().__init__(path)
+        self.execution = fiber.execution
+        self.site = site
+        self.execution.pending[path] = self
+
+    def accepts(self, event: Event) -> bool:
+        """Whether this event means something to it now; others are dropped unrecorded."""
+        return not self.is_settled
+
+    @abstractmethod
+    def apply(self, event: Event) -> None:
+        """Take an input event that bears its path."""
+        ...
+
+    def forget(self) -> None:
+        """No event is expected any more."""
+        self.execution.pending.pop(self.path, None)

@@ -1,0 +1,121 @@
+"""Operations: what workflow code asks for. Building one does nothing; yielding, awaiting or passing it on uses it."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from abc import abstractmethod
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from nexus_sdk.core.current import running
+from nexus_sdk.core.node import Node
+from nexus_sdk.core.program import line_of, site_of
+from nexus_sdk.errors import DefinitionError, PayloadError, UnusedOperationError
+
+if TYPE_CHECKING:
+    from nexus_sdk.core.events import Event, Output
+    from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.fiber import Fiber
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Operation(Generic[T_co]):
+    """Something durable that a workflow may do. Subclasses say what `start` does.
+
+    Built only inside a workflow. It must be used exactly once.
+    """
+
+    __slots__ = ("__weakref__", "_fiber", "_is_used", "site")
+    what = "operation"
+
+    def __init__(self) -> None:
+        execution = running.get()
+        if execution is None:
+            raise DefinitionError(
+                f"a {self.what} was built outside a running workflow.",
+                hint="Operations belong in the body of a workflow, or in its async def helpers.",
+            )
+        execution.refuse_when_read_only(self.what)
+        self.site = site_of(sys._getframe(1))
+        self._fiber = execution.fiber
+        self._is_used = False
+        self._fiber.unused[id(self)] = weakref.ref(self)
+
+    def __await__(self) -> Generator[Any, Any, T_co]:
+        if self._fiber.execution.is_disposing:
+            raise GeneratorExit  # the workflow is being dropped: operations are inert
+        return (yield self)  # type: ignore[no-any-return]
+
+    def __del__(self) -> None:
+        # A constructor that raised has no such attribute yet: nothing was forgotten then.
+        if not getattr(self, "_is_used", True) and self._fiber.unused.pop(id(self), None) is not None:
+            self._fiber.execution.report_unused(self)
+
+    def use(self) -> None:
+        """Note that it is used; using it twice is the code's fault."""
+        if self._is_used:
+            raise self._fiber.execution.blame(
+                UnusedOperationError(
+                    f"{self._fiber.execution.name}: the {self.label} built at {line_of(self.site)} is used twice.",
+                    hint="Each operation runs once: build a new one for each use, or ctx.spawn it and wait for that.",
+                )
+            )
+        self._is_used = True
+        self._fiber.unused.pop(id(self), None)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it was yielded, awaited, spawned or passed on."""
+        return self._is_used
+
+    @property
+    def execution(self) -> Execution:
+        """The execution it belongs to."""
+        return self._fiber.execution
+
+    @property
+    def label(self) -> str:
+        """What to call it in messages, e.g. ``activity 'charge'``."""
+        return self.what
+
+    @abstractmethod
+    def start(self, fiber: Fiber, path: str) -> Node:
+        """Begin it for `fiber`, under `path`."""
+        ...
+
+
+class RecordedOperation(Operation[T_co]):
+    """An operation whose start is an event of the history: recorded when live, compared at replay."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def record(self, path: str) -> Output:
+        """The event that says it was asked for.
+
+        Raises:
+            PayloadError: what goes with it cannot be encoded.
+        """
+        ...
+
+    @abstractmethod
+    def matches(self, event: Event) -> bool:
+        """Whether a recorded event with its path says the same (arguments are not compared)."""
+        ...
+
+    @abstractmethod
+    def leaf(self, fiber: Fiber, path: str) -> Node:
+        """The node that waits for the outcome."""
+        ...
+
+    def start(self, fiber: Fiber, path: str) -> Node:
+        """See `Operation.start`. What cannot be encoded is raised at the line that asked for it."""
+        try:
+            self.execution.output(self, path)
+        except PayloadError as error:
+            refused = Node(path)
+            refused.settle(error=error)
+            return refused
+        return self.leaf(fiber, path)

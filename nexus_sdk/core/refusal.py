@@ -1,0 +1,76 @@
+"""What may not be awaited or yielded, told with file and line."""
+
+from __future__ import annotations
+
+import sysconfig
+from types import FrameType
+from typing import Any
+
+from nexus_sdk.core.program import Program
+from nexus_sdk.errors import BlockingError, IllegalAwaitError, IllegalYieldError
+
+_LIBRARIES = tuple({path for name in ("stdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))})
+
+_YIELDABLE = (
+    "Yield an operation: charge(order), ctx.sleep(…), ctx.wait_for_event(…), ctx.gather(…), another workflow's call; "
+    "await an async def helper."
+)
+_NO_LOOP = ("no running event loop", "no current event loop")
+
+
+def refused_yield(instance: str, program: Program, what: Any) -> IllegalYieldError:
+    """The error for a yield of something that is not an operation."""
+    return IllegalYieldError(
+        f"{instance}: {where(program)} yields {_name_of(what)}, which is not an operation.", hint=_YIELDABLE
+    )
+
+
+def refused_await(instance: str, program: Program, what: Any) -> IllegalAwaitError:
+    """The error for an await of something foreign: a workflow has no event loop."""
+    return IllegalAwaitError(
+        f"{instance}: {where(program)} awaits {_name_of(what)}, which is not an operation.", hint=_advice(what)
+    )
+
+
+def turned_out_foreign(instance: str, error: BaseException) -> BlockingError | None:
+    """The fault behind an exception that left the body, if it is one: ours, or that of a missing event loop."""
+    if isinstance(error, BlockingError):
+        return error
+    if isinstance(error, RuntimeError) and str(error).startswith(_NO_LOOP):
+        frames: list[FrameType] = []
+        traceback, line = error.__traceback__, 0
+        while traceback is not None:
+            if not _is_library(traceback.tb_frame):
+                frames.append(traceback.tb_frame)
+                line = traceback.tb_lineno
+            traceback = traceback.tb_next
+        place = f"{_file(frames[-1])}:{line}" if frames else "the workflow"
+        return IllegalAwaitError(f"{instance}: {place} uses asyncio inside a workflow.", hint=_advice(None))
+    return None
+
+
+def where(program: Program) -> str:
+    """The innermost suspended line of the user's own code, e.g. ``orders.py:31``."""
+    own = [frame for frame in program.frames() if not _is_library(frame)]
+    return f"{_file(own[-1])}:{own[-1].f_lineno}" if own else "the workflow"
+
+
+def _is_library(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_LIBRARIES) or frame.f_globals.get("__name__", "").startswith(
+        ("nexus_sdk.core", "nexus_sdk.authoring")
+    )
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+
+
+def _name_of(what: Any) -> str:
+    return "nothing" if what is None else f"{type(what).__name__} {what!r:.60}"
+
+
+def _advice(what: Any) -> str:
+    return (
+        "A workflow has no event loop: use ctx.sleep instead of asyncio.sleep, ctx.gather instead of asyncio.gather, "
+        "and put network calls and other I/O into an activity."
+    )

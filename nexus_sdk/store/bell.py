@@ -1,0 +1,150 @@
+"""Doorbells and watches inside one process. The one rule: a ring may come twice, and is never lost on the way.
+
+Bells may be rung from any thread and awaited on any event loop; a loop that has ended takes nothing with it.
+asyncio is imported where a bell is first waited for, so that opening a store stays cheap.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class LocalBell:
+    """A doorbell of this process. Belongs to no event loop: each `wait` binds to the loop it runs on."""
+
+    def __init__(self, board: BellBoard | None = None) -> None:
+        self._board = board
+        self._lock = threading.Lock()
+        self._has_rung = False
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    async def wait(self) -> None:
+        """Return at once if it rang since the last `wait` returned, else when it rings next."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._has_rung:
+                self._has_rung = False
+                return
+            waiter = (loop, loop.create_future())
+            self._waiters.append(waiter)
+        try:
+            await waiter[1]
+        except asyncio.CancelledError:
+            if waiter[1].done() and not waiter[1].cancelled():
+                self.ring()  # it rang for somebody who had just stopped listening: keep it for the next
+            raise
+        finally:
+            with self._lock:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def ring(self) -> None:
+        """Ring this one bell."""
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+            if not waiters:
+                self._has_rung = True
+        for loop, future in waiters:
+            try:
+                loop.call_soon_threadsafe(_wake, future)
+            except RuntimeError:  # the loop has ended, and its waiter with it
+                with self._lock:
+                    self._has_rung = True
+
+    def close(self) -> None:
+        """No more rings."""
+        if self._board is not None:
+            self._board.drop(self)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class BellBoard:
+    """All the bells of one store object: doorbells, and the watches of single instances.
+
+    It also remembers what each receiver was told about the next due time, so that a time which is set later and
+    falls earlier rings.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bells: weakref.WeakSet[LocalBell] = weakref.WeakSet()
+        self._watches: dict[str, list[LocalBell]] = {}
+        self._told: dict[frozenset[str], int | None] = {}
+
+    def new_bell(self) -> LocalBell:
+        """A doorbell that `ring_all` rings until it is closed or dropped."""
+        bell = LocalBell(self)
+        with self._lock:
+            self._bells.add(bell)
+        return bell
+
+    def drop(self, bell: LocalBell) -> None:
+        """Forget a doorbell."""
+        with self._lock:
+            self._bells.discard(bell)
+
+    def ring_all(self) -> None:
+        """Ring every doorbell."""
+        with self._lock:
+            bells = list(self._bells)
+        for bell in bells:
+            bell.ring()
+
+    def tell(self, queues: Iterable[str], next_due_us: int | None) -> None:
+        """Note what a receiver of these queues was told."""
+        key = frozenset(queues)
+        with self._lock:
+            if len(self._told) > 64 and key not in self._told:
+                self._told.clear()
+            self._told[key] = next_due_us
+
+    def expect(self, due_us: int) -> None:
+        """Something falls due at `due_us`: ring when a receiver was told a later time, or none."""
+        with self._lock:
+            late = [key for key, told in self._told.items() if told is None or due_us < told]
+            for key in late:
+                self._told[key] = due_us
+        if late:
+            self.ring_all()
+
+    def add_watch(self, instance_id: str) -> LocalBell:
+        """A bell that rings when the instance moves; give it back with `drop_watch`."""
+        bell = LocalBell()
+        with self._lock:
+            self._watches.setdefault(instance_id, []).append(bell)
+        return bell
+
+    def drop_watch(self, instance_id: str, bell: LocalBell) -> None:
+        """The watch has ended."""
+        with self._lock:
+            bells = self._watches.get(instance_id, [])
+            if bell in bells:
+                bells.remove(bell)
+            if not bells:
+                self._watches.pop(instance_id, None)
+
+    def moved(self, instance_id: str) -> None:
+        """Wake the watches of one instance."""
+        with self._lock:
+            bells = list(self._watches.get(instance_id, ()))
+        for bell in bells:
+            bell.ring()
+
+    def moved_any(self) -> None:
+        """Wake every watch: something moved, and it is not known what."""
+        with self._lock:
+            bells = [bell for watching in self._watches.values() for bell in watching]
+        for bell in bells:
+            bell.ring()

@@ -1,0 +1,370 @@
+"""The store in memory, in its transactional profile: every verb is one step, taken whole under one lock.
+
+For tests, tutorials and the first afternoon. Nothing survives the process. May be used from several threads and from
+several event loops, one after another or at once; the bodies of the verbs never wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from nexus_sdk.store.agenda import Agenda, Key
+from nexus_sdk.store.bell import BellBoard
+from nexus_sdk.store.item import Item, TaskState, instance_of, until_us
+from nexus_sdk.store.listing import matches, page_of
+from nexus_sdk.store.port import (
+    LOCAL,
+    TURNS,
+    CancelTask,
+    Capabilities,
+    Claim,
+    Commit,
+    Committed,
+    Delivery,
+    Doorbell,
+    Extended,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    NewInstance,
+    Query,
+    Received,
+    RecordPage,
+    Send,
+    Task,
+    TaskDelivery,
+)
+from nexus_sdk.store.refusals import exists, finished, not_found, purged, unfinished
+
+
+class MemoryStore:
+    """Everything in dicts; see `nexus_sdk.store.port.Store` for the verbs and their laws."""
+
+    capabilities = Capabilities(is_durable=False, is_shared=False)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._items: dict[str, Item] = {}
+        self._tombstones: dict[tuple[str, str], int] = {}
+        self._agendas: dict[str, Agenda] = {}
+        self._board = BellBoard()
+        self._count = 0
+
+    # --- instances ------------------------------------------------------------------------------------------------
+
+    async def create(self, new: NewInstance, *, now_us: int) -> InstanceRecord:
+        """Create an instance, or return the one that the same request has made."""
+        record = new.record
+        with self._lock:
+            item = self._items.get(record.id)
+            if item is not None:
+                if item.record.request_id == record.request_id:
+                    return item.record
+                raise exists(record.id)
+            if self._is_buried(record, now_us):
+                raise purged(record.id)
+            self._put(new, now_us)
+            return record
+
+    async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
+        """Record, batches and pending messages of one moment."""
+        with self._lock:
+            return self._item(instance_id).loaded(run_id, after)
+
+    async def find(self, instance_id: str) -> InstanceRecord:
+        """The record alone."""
+        with self._lock:
+            return self._item(instance_id).record
+
+    async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
+        """A page of the instances that match, newest first."""
+        with self._lock:
+            records = [item.record for item in self._items.values()]
+        return page_of(records, query, limit=limit, cursor=cursor)
+
+    async def count(self, query: Query) -> int:
+        """How many instances match."""
+        with self._lock:
+            return sum(matches(item.record, query) for item in self._items.values())
+
+    async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
+        """Erase a finished instance, leaving a tombstone."""
+        with self._lock:
+            self._tombstones = {key: until for key, until in self._tombstones.items() if until > now_us}
+            item = self._items.get(instance_id)
+            if item is None:
+                if any(key[0] == instance_id for key in self._tombstones):
+                    return
+                raise not_found(instance_id)
+            if not item.record.status.is_finished:
+                raise unfinished(instance_id, item.record.status)
+            del self._items[instance_id]
+            self._agenda(TURNS).remove((instance_id, ""))
+            for state in item.tasks.values():
+                self._agenda(state.task.queue).remove((instance_id, state.task.id))
+            key = (instance_id, item.record.request_id)
+            self._tombstones[key] = now_us + round(tombstone_seconds * 1_000_000)
+        self._board.moved(instance_id)
+
+    # --- the way forward ------------------------------------------------------------------------------------------
+
+    async def commit(self, commit: Commit, *, now_us: int) -> Committed:
+        """Append, send, consume, settle and claim in one step."""
+        instance_id = commit.record.id
+        with self._lock:
+            item = self._item(instance_id)
+            item.check_fence(commit)
+            self._check_settles(commit.settles)
+            item.append(commit)
+            self._settle(commit.settles)
+            sent = [state for message in commit.sends for state in self._send(message, now_us)]
+            deliveries = tuple(self._claim(commit.claim, sent, now_us)) if commit.claim else ()
+            self._index_sent(sent)
+            self._index(item)
+            is_ready = item.is_ready(now_us)
+        self._board.moved(instance_id)
+        return Committed(deliveries, is_ready)
+
+    async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
+        """Accept messages, all or none."""
+        with self._lock:
+            for message in messages:
+                item = self._item(message.instance_id)
+                if item.record.status.is_finished and not item.knows(message):
+                    raise finished(message.instance_id, item.record.status)
+            self._check_settles(settles)
+            for message in messages:
+                item = self._items[message.instance_id]
+                if item.accept(message, now_us=now_us):
+                    self._index(item)
+            self._settle(settles)
+
+    # --- deliveries -----------------------------------------------------------------------------------------------
+
+    async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
+        """Lease what is ready."""
+        with self._lock:
+            deliveries: list[Delivery] = []
+            for queue in dict.fromkeys(queues):
+                keys = self._agenda(queue).take(now_us)
+                while len(deliveries) < limit and (key := next(keys, None)) is not None:
+                    deliveries.append(self._lease(key, lease, now_us))
+            times = [at for queue in queues if (at := self._agenda(queue).next_due_us(now_us)) is not None]
+            next_due_us = min(times, default=None)
+            self._board.tell(queues, next_due_us)
+        return Received(tuple(deliveries), next_due_us)
+
+    async def extend(self, delivery: Delivery, *, lease: Lease, now_us: int, details: bytes | None = None) -> Extended:
+        """Prolong a lease."""
+        with self._lock:
+            item = self._items.get(instance_of(delivery))
+            if item is None:
+                return Extended(is_lost=True)
+            extended = item.extend(delivery, until_us(lease, now_us), details)
+            self._index_delivery(item, delivery)
+        return extended
+
+    async def retry(self, delivery: TaskDelivery, task: Task, *, now_us: int) -> None:
+        """Replace a failed attempt by the next one."""
+        with self._lock:
+            self._check_settles((delivery,))
+            item = self._items[task.instance_id]
+            item.retry(delivery, task)
+            self._agenda(delivery.task.queue).remove((task.instance_id, task.id))
+            self._index_task(item, item.tasks[task.id])
+
+    async def release(self, delivery: Delivery, *, now_us: int, not_before_us: int | None = None) -> None:
+        """Give a delivery back unused."""
+        with self._lock:
+            item = self._items.get(instance_of(delivery))
+            if item is not None:
+                item.release(delivery, not_before_us)
+                self._index_delivery(item, delivery)
+
+    async def ack(self, delivery: Delivery) -> None:
+        """Settle a delivery without a turn."""
+        with self._lock:
+            item = self._items.get(instance_of(delivery))
+            if item is not None and item.hold_of(delivery) is not None:
+                self._settle((delivery,))
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
+        """Return when the instance has moved on."""
+        bell = self._board.add_watch(instance_id)
+        try:
+            while True:
+                with self._lock:
+                    item = self._items.get(instance_id)
+                if item is None or (item.record.run_id, item.record.last_batch) != (run_id, after):
+                    return
+                await bell.wait()
+        finally:
+            self._board.drop_watch(instance_id, bell)
+
+    def doorbell(self) -> Doorbell:
+        """A new bell."""
+        return self._board.new_bell()
+
+    async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
+        """Instances whose turn is due or one of whose leases has run out."""
+        with self._lock:
+            found = (item.record.id for item in self._items.values() if _needs_look(item, before_us))
+            return [instance_id for instance_id, _ in zip(found, range(limit), strict=False)]
+
+    async def migrate(self) -> int:
+        """Nothing to bring up to date."""
+        return 1
+
+    async def close(self) -> None:
+        """Nothing to release; the instances stay as long as the store object."""
+
+    # --- leaves; all under the lock -------------------------------------------------------------------------------
+
+    def _item(self, instance_id: str) -> Item:
+        item = self._items.get(instance_id)
+        if item is None:
+            raise not_found(instance_id)
+        return item
+
+    def _is_buried(self, record: InstanceRecord, now_us: int) -> bool:
+        return self._tombstones.get((record.id, record.request_id), now_us) > now_us
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _put(self, new: NewInstance, now_us: int) -> None:
+        item = Item.of(new, seq=self._next(), now_us=now_us)
+        self._items[new.record.id] = item
+        self._index(item)
+
+    def _check_settles(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            self._item(instance_of(delivery)).check_settle(delivery)
+
+    def _settle(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            item = self._items[instance_of(delivery)]
+            item.settle(delivery)
+            self._index_delivery(item, delivery)
+
+    def _send(self, message: Send, now_us: int) -> Iterator[TaskState]:
+        """Make one send; yields the task that it added. Its place in the index is given later, after the claim."""
+        match message:
+            case InboxMessage():
+                is_accepted = self._offer(message, now_us)
+                reply = message.if_accepted if is_accepted else message.if_refused
+                if reply is not None:
+                    self._offer(reply, now_us)
+            case Task():
+                item = self._items.get(message.instance_id)
+                if item is not None and item.add_task(message, self._next()):
+                    yield item.tasks[message.id]
+            case NewInstance():
+                self._send_instance(message, now_us)
+            case CancelTask():
+                self._cancel(message, now_us)
+
+    def _offer(self, message: InboxMessage, now_us: int) -> bool:
+        item = self._items.get(message.instance_id)
+        if item is None or (item.record.status.is_finished and not item.knows(message)):
+            return False
+        if item.accept(message, now_us=now_us):
+            self._index(item)
+        return True
+
+    def _send_instance(self, new: NewInstance, now_us: int) -> None:
+        item = self._items.get(new.record.id)
+        if self._is_buried(new.record, now_us):
+            return
+        if item is None:
+            self._put(new, now_us)
+        elif item.record.request_id != new.record.request_id and new.if_refused is not None:
+            self._offer(new.if_refused, now_us)
+
+    def _cancel(self, cancel: CancelTask, now_us: int) -> None:
+        item = self._items.get(cancel.instance_id)
+        state = item.tasks.get(cancel.task_id) if item is not None else None
+        if item is not None and state is not None and item.cancel_task(cancel.task_id):
+            self._agenda(state.task.queue).remove((cancel.instance_id, cancel.task_id))
+            self._offer(cancel.if_removed, now_us)
+
+    def _claim(self, claim: Claim, sent: Iterable[TaskState], now_us: int) -> Iterator[TaskDelivery]:
+        left = claim.limit
+        for state in sent:
+            task = state.task
+            if not self._is_present(state) or state.due_us() > now_us:
+                continue
+            if task.queue != LOCAL:
+                if task.queue not in claim.queues or left <= 0:
+                    continue
+                left -= 1
+            yield self._lease_task(task.instance_id, task.id, claim.lease, now_us)
+        for queue in sorted(claim.queues - {TURNS}):
+            keys = self._agenda(queue).take(now_us)
+            while left > 0 and (key := next(keys, None)) is not None:
+                left -= 1
+                yield self._lease_task(*key, claim.lease, now_us)
+
+    def _lease(self, key: Key, lease: Lease, now_us: int) -> Delivery:
+        instance_id, task_id = key
+        if task_id:
+            return self._lease_task(instance_id, task_id, lease, now_us)
+        item = self._items[instance_id]
+        delivery = item.lease_turn(f"{lease.holder}/{self._next()}", until_us(lease, now_us))
+        self._index(item)
+        return delivery
+
+    def _lease_task(self, instance_id: str, task_id: str, lease: Lease, now_us: int) -> TaskDelivery:
+        item = self._items[instance_id]
+        delivery = item.tasks[task_id].lease(f"{lease.holder}/{self._next()}", until_us(lease, now_us))
+        self._index_task(item, item.tasks[task_id])
+        return delivery
+
+    # --- the index ------------------------------------------------------------------------------------------------
+
+    def _agenda(self, queue: str) -> Agenda:
+        return self._agendas.setdefault(queue, Agenda())
+
+    def _index(self, item: Item) -> None:
+        due_us = item.due_us()
+        self._agenda(TURNS).put((item.record.id, ""), due_us, item.rank() if due_us is not None else (0, 0))
+        if due_us is not None:
+            self._ring(due_us, is_new=item.turn.token is None)
+
+    def _index_task(self, item: Item, state: TaskState) -> None:
+        self._agenda(state.task.queue).put((item.record.id, state.task.id), state.due_us(), state.rank())
+        self._ring(state.due_us(), is_new=state.hold.token is None)
+
+    def _index_sent(self, sent: Iterable[TaskState]) -> None:
+        for state in sent:
+            if self._is_present(state):
+                self._index_task(self._items[state.task.instance_id], state)
+
+    def _is_present(self, state: TaskState) -> bool:
+        """Not removed again by a cancel in the same breath."""
+        return self._items[state.task.instance_id].tasks.get(state.task.id) is state
+
+    def _index_delivery(self, item: Item, delivery: Delivery) -> None:
+        if not isinstance(delivery, TaskDelivery):
+            self._index(item)
+        elif (state := item.tasks.get(delivery.task.id)) is not None:
+            self._index_task(item, state)
+        else:
+            self._agenda(delivery.task.queue).remove((item.record.id, delivery.task.id))
+
+    def _ring(self, due_us: int, *, is_new: bool) -> None:
+        """In doubt ring: `expect` rings for whatever falls before what the receivers were told."""
+        self._board.expect(due_us)
+        if is_new and due_us == 0:
+            self._board.ring_all()
+
+
+def _needs_look(item: Item, before_us: int) -> bool:
+    return item.is_ready(before_us) or any(
+        state.hold.token is not None and state.hold.is_free(before_us) for state in item.tasks.values()
+    )

@@ -1,0 +1,163 @@
+"""The file: one connection to write and one to read, opened at the first use and again in a forked process.
+
+The one rule: nothing touches the disk before the first verb, and no connection crosses a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nexus_sdk.errors import StoreError
+from nexus_sdk.store.sqlite import faults
+from nexus_sdk.store.sqlite.schema import MIGRATIONS, VERSION
+
+
+class Database:
+    """The connections of one process to one file. Use each under its lock."""
+
+    def __init__(self, path: str, *, synchronous: str = "FULL", busy_seconds: float = 5.0) -> None:
+        self.path = os.path.abspath(path)
+        self.synchronous = synchronous
+        self.busy_seconds = busy_seconds
+        self._pid = os.getpid()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writer_waits = False
+        self._left_behind: list[object] = []
+        self.write_lock = threading.RLock()
+        self.read_lock = threading.RLock()
+
+    def is_forked(self) -> bool:
+        """Whether this is another process than the one that opened it; then all is closed here, and opened anew."""
+        if self._pid == os.getpid():
+            return False
+        kept = (self._writer, self._reader)
+        self._pid = os.getpid()
+        self._reset()
+        # Closing a connection that was carried over a fork would release the parent's locks: let it be.
+        self._left_behind.append(kept)
+        return True
+
+    def writer(self, *, waits: bool) -> sqlite3.Connection:
+        """The connection to write with; `waits` for other processes' locks, or fails at once."""
+        if self._writer is None:
+            self._writer = self._open(is_migrating=False)
+            self._writer_waits = True
+        if self._writer_waits != waits:
+            self._writer.execute(f"PRAGMA busy_timeout = {round(self.busy_seconds * 1000) if waits else 0}")
+            self._writer_waits = waits
+        return self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection to read with, with SQLite's errors made ours."""
+        with self.read_lock:
+            try:
+                if self._reader is None:
+                    with self.write_lock:
+                        self.writer(waits=True)  # makes the file when it is new
+                    self._reader = self._connect()
+                yield self._reader
+            except sqlite3.Error as error:
+                if self._reader is not None and self._reader.in_transaction:
+                    self._reader.rollback()
+                raise faults.translate(error, self.path) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Several reads of one moment."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+
+    def migrate(self) -> int:
+        """Bring the schema up to date."""
+        try:
+            with self.write_lock:
+                if self._writer is None:
+                    self._writer = self._open(is_migrating=True)
+                    self._writer_waits = True
+                else:
+                    self._prepare(self._writer, is_migrating=True)
+        except sqlite3.Error as error:
+            raise faults.translate(error, self.path) from error
+        return VERSION
+
+    def close(self) -> None:
+        """Release the file."""
+        with self.write_lock, self.read_lock:
+            connections = (self._reader, self._writer)
+            self._reader = self._writer = None
+            for connection in connections:
+                if connection is not None:
+                    connection.close()
+
+    # --- opening --------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+        return connection
+
+    def _open(self, *, is_migrating: bool) -> sqlite3.Connection:
+        try:
+            connection = self._connect()
+        except sqlite3.Error as error:
+            raise faults.translate(error, self.path) from error
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            self._prepare(connection, is_migrating=is_migrating)
+        except sqlite3.Error as error:
+            connection.close()
+            raise faults.translate(error, self.path) from error
+        except StoreError:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection, *, is_migrating: bool) -> None:
+        found = self._version(connection)
+        if found == VERSION:
+            return
+        if found > VERSION:
+            raise faults.newer(self.path, found)
+        if found > 0 and not is_migrating:
+            raise faults.older(self.path, found)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statements in MIGRATIONS[self._version(connection) :]:  # another process may have been faster
+                for statement in statements:
+                    connection.execute(statement)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return 0
+        if not {"meta", "instances"} <= tables:
+            raise faults.foreign(self.path)
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        if row is None:
+            raise faults.foreign(self.path)
+        return int(row[0])

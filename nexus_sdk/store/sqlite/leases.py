@@ -1,0 +1,271 @@
+"""Tasks and leases: handing out, prolonging, giving back. Each function is one job's work.
+
+The one rule: a lease that ran out keeps its token until somebody else takes it, and then it counts as an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nexus_sdk.store.item import lost, until_us
+from nexus_sdk.store.port import (
+    LOCAL,
+    TURNS,
+    CancelTask,
+    Claim,
+    Delivery,
+    Extended,
+    Lease,
+    Task,
+    TaskDelivery,
+    TurnDelivery,
+)
+from nexus_sdk.store.sqlite.work import Work
+
+PROMOTED_MAX = 1000
+"""How many tasks that fell due one `receive` puts in line at most."""
+
+READY_TURNS = "SELECT age_us, id FROM instances WHERE due_us = 0 ORDER BY age_us LIMIT ?"
+DUE_TURNS = "SELECT due_us, id FROM instances WHERE due_us > 0 AND due_us <= ? ORDER BY due_us LIMIT ?"
+NEXT_TURN = "SELECT due_us FROM instances WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1"
+NEXT_WAITING = "SELECT due_us FROM tasks WHERE queue = ? AND is_waiting = 1 ORDER BY due_us LIMIT 1"
+ANY_READY = "SELECT 1 FROM tasks WHERE queue = ? AND is_waiting = 0 LIMIT 1"
+PROMOTE = """UPDATE tasks SET is_waiting = 0 WHERE seq IN (
+    SELECT seq FROM tasks WHERE queue = ? AND is_waiting = 1 AND due_us <= ? ORDER BY due_us LIMIT ?)"""
+READY_TASKS = """SELECT seq, id, queue, instance_id, run_id, body, not_before_us, attempt, priority, details,
+    deliveries, is_cancel_requested, token
+    FROM tasks WHERE queue = ? AND is_waiting = 0 ORDER BY priority DESC, seq LIMIT ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes leases: the lease asked for, the address of his process, and where tokens come from."""
+
+    lease: Lease
+    peer: str | None
+    new_token: Callable[[], str]
+
+    def token(self) -> str:
+        """The next token."""
+        return f"{self.lease.holder}/{self.new_token()}"
+
+
+# --- handing out ------------------------------------------------------------------------------------------------------
+
+
+def next_due_us(execute: Callable[..., Any], queues: Iterable[str], now_us: int) -> int | None:
+    """When there is, or may be, something to deliver on these queues."""
+    times: list[int] = []
+    for queue in queues:
+        if queue == TURNS:
+            row = execute(NEXT_TURN).fetchone()
+        elif execute(ANY_READY, (queue,)).fetchone() is not None:
+            return now_us
+        else:
+            row = execute(NEXT_WAITING, (queue,)).fetchone()
+        if row is not None:
+            times.append(max(row[0], now_us))
+    return min(times, default=None)
+
+
+def receive(work: Work, queues: Sequence[str], limit: int, taker: Taker) -> tuple[Delivery, ...]:
+    """Lease what is ready."""
+    deliveries: list[Delivery] = []
+    for queue in dict.fromkeys(queues):
+        left = limit - len(deliveries)
+        if left <= 0:
+            break
+        if queue == TURNS:
+            deliveries.extend(_lease_turns(work, left, taker))
+        else:
+            deliveries.extend(lease_tasks(work, queue, left, taker))
+    work.flush()
+    return tuple(deliveries)
+
+
+def _lease_turns(work: Work, limit: int, taker: Taker) -> Iterator[TurnDelivery]:
+    ready = work.execute(READY_TURNS, (limit,)).fetchall()
+    due = work.execute(DUE_TURNS, (work.now_us, limit)).fetchall()
+    for _, instance_id in sorted(ready + due)[:limit]:
+        row = work.get(instance_id)
+        row.token, row.until_us, row.peer = taker.token(), until_us(taker.lease, work.now_us), taker.peer
+        row.is_dirty = True
+        yield TurnDelivery(instance_id, row.token, work.messages(instance_id))
+
+
+def lease_tasks(work: Work, queue: str, limit: int, taker: Taker) -> Iterator[TaskDelivery]:
+    """Lease ready tasks of a queue, by priority, then by age."""
+    work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
+    for row in work.execute(READY_TASKS, (queue, limit)).fetchall():
+        yield _lease_task(work, row, taker)
+
+
+def _lease_task(work: Work, row: tuple[Any, ...], taker: Taker) -> TaskDelivery:
+    seq, *fields, deliveries, is_cancel_requested, old_token = row
+    task = Task(*fields)
+    if old_token is not None:
+        task = replace(task, attempt=task.attempt + 1)
+    token, until = taker.token(), until_us(taker.lease, work.now_us)
+    work.execute(
+        """UPDATE tasks SET attempt = ?, deliveries = ?, token = ?, peer = ?, is_waiting = 1, due_us = ?
+           WHERE seq = ?""",
+        (task.attempt, deliveries + 1, token, taker.peer, until, seq),
+    )
+    work.note_due(until, is_free=False)
+    return TaskDelivery(task, token, deliveries + 1, bool(is_cancel_requested))
+
+
+def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: Taker | None) -> list[TaskDelivery]:
+    """Tasks just sent; returns those that the claim hands out, already leased, then older ones up to its limit."""
+    deliveries: list[TaskDelivery] = []
+    left = claim.limit if claim is not None else 0
+    for task in tasks:
+        is_local = task.queue == LOCAL
+        is_wanted = claim is not None and (is_local or (left > 0 and task.queue in claim.queues))
+        if is_wanted and taker is not None and task.not_before_us <= work.now_us:
+            token, until = taker.token(), until_us(taker.lease, work.now_us)
+            if _insert(work, task, token, taker.peer, until, is_waiting=True):
+                deliveries.append(TaskDelivery(task, token))
+                left -= not is_local
+                work.note_due(until, is_free=False)
+        else:
+            is_waiting = task.not_before_us > work.now_us
+            _insert(work, task, None, None, task.not_before_us, is_waiting=is_waiting)
+            work.note_due(task.not_before_us, is_free=True)
+    if claim is not None and taker is not None:
+        for queue in sorted(claim.queues - {TURNS}):
+            if left > 0:
+                older = list(lease_tasks(work, queue, left, taker))
+                left -= len(older)
+                deliveries.extend(older)
+    return deliveries
+
+
+def _insert(work: Work, task: Task, token: str | None, peer: str | None, due_us: int, *, is_waiting: bool) -> bool:
+    inserted = work.execute(
+        """INSERT INTO tasks (instance_id, id, queue, run_id, priority, not_before_us, attempt, deliveries,
+           is_cancel_requested, token, peer, is_waiting, due_us, details, body)
+           VALUES (?,?,?,?,?,?,?,?,0,?,?,?,?,?,?) ON CONFLICT DO NOTHING""",
+        (
+            task.instance_id,
+            task.id,
+            task.queue,
+            task.run_id,
+            task.priority,
+            task.not_before_us,
+            task.attempt,
+            int(token is not None),
+            token,
+            peer,
+            is_waiting,
+            due_us,
+            task.details,
+            task.body,
+        ),
+    )
+    return bool(inserted.rowcount > 0)
+
+
+# --- holding ----------------------------------------------------------------------------------------------------------
+
+
+def extend(work: Work, delivery: Delivery, lease: Lease, details: bytes | None) -> Extended:
+    """Prolong a lease that nobody else has taken."""
+    until = until_us(lease, work.now_us)
+    if isinstance(delivery, TurnDelivery):
+        row = work.find(delivery.instance_id)
+        if row is None or row.token != delivery.token:
+            return Extended(is_lost=True)
+        row.until_us, row.is_dirty = until, True
+        work.flush()
+        return Extended()
+    task = delivery.task
+    updated = work.execute(
+        """UPDATE tasks SET is_waiting = 1, due_us = ?, details = coalesce(?, details)
+           WHERE instance_id = ? AND id = ? AND token = ? RETURNING is_cancel_requested""",
+        (until, details, task.instance_id, task.id, delivery.token),
+    ).fetchall()
+    if not updated:
+        return Extended(is_lost=True)
+    work.note_due(until, is_free=False)
+    return Extended(is_cancel_requested=bool(updated[0][0]))
+
+
+def retry(work: Work, delivery: TaskDelivery, task: Task) -> None:
+    """The next attempt takes the place of the failed one."""
+    updated = work.execute(
+        """UPDATE tasks SET queue = ?, run_id = ?, priority = ?, not_before_us = ?, attempt = ?, deliveries = 0,
+           token = NULL, peer = NULL, is_waiting = ?, due_us = ?, details = ?, body = ?
+           WHERE instance_id = ? AND id = ? AND token = ?""",
+        (
+            task.queue,
+            task.run_id,
+            task.priority,
+            task.not_before_us,
+            task.attempt,
+            task.not_before_us > work.now_us,
+            task.not_before_us,
+            task.details,
+            task.body,
+            delivery.task.instance_id,
+            delivery.task.id,
+            delivery.token,
+        ),
+    )
+    if updated.rowcount == 0:
+        raise lost(delivery)
+    work.note_due(task.not_before_us, is_free=True)
+
+
+def release(work: Work, delivery: Delivery, not_before_us: int | None) -> None:
+    """Give a delivery back as if it had never been made."""
+    if isinstance(delivery, TurnDelivery):
+        row = work.find(delivery.instance_id)
+        if row is not None and row.token == delivery.token:
+            row.free(not_before_us)
+            work.flush()
+        return
+    task = delivery.task
+    due_us = max(not_before_us or 0, task.not_before_us)
+    updated = work.execute(
+        """UPDATE tasks SET token = NULL, peer = NULL, deliveries = deliveries - 1, is_waiting = ?, due_us = ?
+           WHERE instance_id = ? AND id = ? AND token = ?""",
+        (due_us > work.now_us, due_us, task.instance_id, task.id, delivery.token),
+    )
+    if updated.rowcount:
+        work.note_due(due_us, is_free=True)
+
+
+def ack(work: Work, delivery: Delivery) -> None:
+    """Settle a delivery without a turn."""
+    if isinstance(delivery, TurnDelivery):
+        release(work, delivery, None)
+    else:
+        work.execute(
+            "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND token = ?",
+            (delivery.task.instance_id, delivery.task.id, delivery.token),
+        )
+
+
+def cancel(work: Work, message: CancelTask) -> bool:
+    """Remove a task that nobody holds, mark one that is held; whether it was removed."""
+    key = (message.instance_id, message.task_id)
+    removed = work.execute("DELETE FROM tasks WHERE instance_id = ? AND id = ? AND token IS NULL", key)
+    if removed.rowcount:
+        return True
+    work.execute("UPDATE tasks SET is_cancel_requested = 1 WHERE instance_id = ? AND id = ?", key)
+    return False
+
+
+def free_peer(work: Work, peer: str) -> None:
+    """A process has died: all its leases have run out."""
+    work.execute("DELETE FROM peers WHERE id = ?", (peer,))
+    tasks = work.execute("UPDATE tasks SET due_us = 0, peer = NULL WHERE is_waiting = 1 AND peer = ?", (peer,))
+    turns = work.execute("SELECT id FROM instances WHERE peer = ?", (peer,)).fetchall()
+    for (instance_id,) in turns:
+        row = work.get(instance_id)
+        row.until_us, row.peer, row.is_dirty = None, None, True
+    work.flush()
+    work.effects.has_ready |= bool(turns) or tasks.rowcount > 0

@@ -1,0 +1,299 @@
+"""One job's view of the database: the instances it touches, read once, changed in memory, written once at its end.
+
+The one rule: an instance's derived columns (`due_us`, `age_us`, `pending`) are computed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nexus_sdk.core.status import Status
+from nexus_sdk.store.item import lost
+from nexus_sdk.store.port import Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, Task, TurnDelivery
+from nexus_sdk.store.refusals import not_found
+from nexus_sdk.store.sqlite.records import attribute_text, pack, pack_attributes, unpack
+from nexus_sdk.store.sqlite.writer import Effects
+
+_SELECT = """SELECT seq, id, run_id, status, last_batch, request_id, wake_at_us, held_through, pending, last_number,
+    accepted_us, oldest_us, token, until_us, peer, attributes, record FROM instances WHERE id = ?"""
+
+_QUEUE_COLUMNS = """pending = ?, last_number = ?, accepted_us = ?, oldest_us = ?, token = ?, until_us = ?, peer = ?,
+    due_us = ?, age_us = ?"""
+_UPDATE = f"UPDATE instances SET {_QUEUE_COLUMNS} WHERE seq = ?"
+_UPDATE_RECORD = f"""UPDATE instances SET {_QUEUE_COLUMNS}, run_id = ?, last_batch = ?, wake_at_us = ?,
+    held_through = ?, record = ? WHERE seq = ?"""
+_UPDATE_STATUS = "UPDATE instances SET status = ? WHERE seq = ?"
+# Apart from the others, because naming a column rewrites its indexes even when its value stays the same.
+
+_SETTLE_TASK = "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND (token = ? OR token IS NULL)"
+
+_FINISHED = frozenset(status.value for status in Status if status.is_finished)
+
+
+@dataclass(slots=True)
+class Row:
+    """An instance's columns."""
+
+    seq: int
+    id: str
+    run_id: str
+    status: str
+    last_batch: int
+    request_id: str
+    wake_at_us: int | None
+    held_through: int | None
+    pending: int
+    last_number: int
+    accepted_us: int
+    oldest_us: int | None
+    token: str | None
+    until_us: int | None
+    peer: str | None
+    attributes: bytes | None
+    data: bytes
+    record: InstanceRecord | None = None
+    is_dirty: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Takes no more messages."""
+        return self.status in _FINISHED
+
+    def present_record(self) -> InstanceRecord:
+        """The record as it stands."""
+        return self.record if self.record is not None else unpack(self.data)
+
+    def free(self, until_us: int | None = None) -> None:
+        """The turn is nobody's, and not given out before `until_us`."""
+        self.token, self.until_us, self.peer, self.is_dirty = None, until_us, None, True
+
+    def due_us(self, newest: int) -> int | None:
+        """When the turn may be delivered, when `newest` is the number of the youngest pending message."""
+        if self.is_finished:
+            return None
+        wanted = 0 if self.pending and newest > (self.held_through or 0) else self.wake_at_us
+        return None if wanted is None else max(wanted, self.until_us or 0)
+
+
+class Work:
+    """The reads and writes of one job. `flush` writes the instances that were changed."""
+
+    def __init__(self, connection: sqlite3.Connection, effects: Effects, now_us: int) -> None:
+        self.execute = connection.execute
+        self.effects = effects
+        self.now_us = now_us
+        self._rows: dict[str, Row | None] = {}
+
+    def find(self, instance_id: str) -> Row | None:
+        """The instance's columns, or None."""
+        if instance_id not in self._rows:
+            found = self.execute(_SELECT, (instance_id,)).fetchone()
+            self._rows[instance_id] = Row(*found) if found is not None else None
+        return self._rows[instance_id]
+
+    def get(self, instance_id: str) -> Row:
+        """The instance's columns.
+
+        Raises:
+            InstanceNotFound: there is none.
+        """
+        row = self.find(instance_id)
+        if row is None:
+            raise not_found(instance_id)
+        return row
+
+    # --- instances ------------------------------------------------------------------------------------------------
+
+    def insert(self, new: NewInstance) -> None:
+        """A new instance with its first batch and message."""
+        record = new.record
+        self.execute(
+            """INSERT INTO instances (id, run_id, status, workflow, created_us, last_batch, request_id, wake_at_us,
+               held_through, pending, last_number, accepted_us, attributes, record)
+               VALUES (?,?,?,?,?,?,?,?,?,0,0,0,?,?)""",
+            (
+                record.id,
+                record.run_id,
+                record.status.value,
+                record.workflow,
+                record.created_us,
+                record.last_batch,
+                record.request_id,
+                record.wake_at_us,
+                record.held_through,
+                pack_attributes(record),
+                pack(record),
+            ),
+        )
+        self.append(record.id, new.batch)
+        self._rows.pop(record.id, None)
+        self._insert_attributes(record)
+        self.offer(new.message)
+        self.effects.changed.append(record.id)
+
+    def append(self, instance_id: str, batch: StoredBatch) -> None:
+        """One more batch."""
+        values = (instance_id, batch.run_id, batch.number, batch.turn_id, batch.data)
+        self.execute("INSERT INTO batches VALUES (?,?,?,?,?)", values)
+
+    def replace(self, row: Row, record: InstanceRecord) -> None:
+        """The record after a turn."""
+        attributes = pack_attributes(record)
+        if attributes != row.attributes:
+            self.execute("UPDATE instances SET attributes = ? WHERE seq = ?", (attributes, row.seq))
+            self.execute("DELETE FROM attributes WHERE instance_id = ?", (row.id,))
+            self._insert_attributes(record)
+        if row.status != record.status.value:
+            self.execute(_UPDATE_STATUS, (record.status.value, row.seq))
+            self.effects.changed.append(row.id)
+        row.record, row.status, row.run_id = record, record.status.value, record.run_id
+        row.last_batch, row.wake_at_us, row.held_through = record.last_batch, record.wake_at_us, record.held_through
+        row.is_dirty = True
+        self.effects.moved.append(row.id)
+
+    def is_buried(self, record: InstanceRecord) -> bool:
+        """Whether the same request's instance was purged, not long ago."""
+        found = self.execute(
+            "SELECT 1 FROM tombstones WHERE instance_id = ? AND request_id = ? AND until_us > ?",
+            (record.id, record.request_id, self.now_us),
+        )
+        return found.fetchone() is not None
+
+    def _insert_attributes(self, record: InstanceRecord) -> None:
+        for name, value in record.attributes.items():
+            self.execute("INSERT INTO attributes VALUES (?,?,?)", (name, attribute_text(value), record.id))
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    def knows(self, message: InboxMessage) -> bool:
+        """Whether this message was accepted before, as far as remembered."""
+        key = (message.instance_id, message.id)
+        return (
+            self.execute("SELECT 1 FROM inbox WHERE instance_id = ? AND message_id = ?", key).fetchone() is not None
+            or self.execute("SELECT 1 FROM remembered WHERE instance_id = ? AND message_id = ?", key).fetchone()
+            is not None
+        )
+
+    def offer(self, message: InboxMessage) -> bool:
+        """Accept a message, unless its instance is unknown or has finished; a repetition is accepted too."""
+        row = self.find(message.instance_id)
+        if row is None:
+            return False
+        if self.knows(message):
+            return True
+        if row.is_finished:
+            return False
+        row.last_number += 1
+        row.accepted_us = max(self.now_us, row.accepted_us)
+        if row.pending == 0:
+            row.oldest_us = row.accepted_us
+        row.pending += 1
+        row.is_dirty = True
+        values = (row.id, message.id, row.last_number, row.accepted_us, message.is_remembered, message.body)
+        self.execute("INSERT INTO inbox VALUES (?,?,?,?,?,?)", values)
+        if message.is_remembered:
+            self.execute("INSERT INTO remembered VALUES (?,?)", (row.id, message.id))
+        return True
+
+    def consume(self, row: Row, numbers: Iterable[int]) -> None:
+        """Remove these messages from the inbox."""
+        wanted = set(numbers)
+        if not wanted:
+            return
+        found = self.execute("SELECT number, message_id FROM inbox WHERE instance_id = ?", (row.id,)).fetchall()
+        used = [(row.id, message_id) for number, message_id in found if number in wanted]
+        for key in used:
+            self.execute("DELETE FROM inbox WHERE instance_id = ? AND message_id = ?", key)
+        row.pending -= len(used)
+        row.oldest_us, row.is_dirty = None, True
+        if row.pending:
+            oldest = self.execute("SELECT min(accepted_us) FROM inbox WHERE instance_id = ?", (row.id,))
+            row.oldest_us = oldest.fetchone()[0]
+
+    def messages(self, instance_id: str) -> tuple[InboxMessage, ...]:
+        """The pending messages in the order of acceptance."""
+        return read_messages(self.execute("SELECT * FROM inbox WHERE instance_id = ?", (instance_id,)))
+
+    # --- settling -------------------------------------------------------------------------------------------------
+
+    def settle(self, deliveries: Iterable[Delivery]) -> None:
+        """They are done with.
+
+        Raises:
+            ConflictError: another holder has taken one, or it was settled already; the job is undone by its caller.
+        """
+        for delivery in deliveries:
+            if isinstance(delivery, TurnDelivery):
+                row = self.get(delivery.instance_id)
+                if row.token not in (None, delivery.token):
+                    raise lost(delivery)
+                row.free()
+            else:
+                task = delivery.task
+                removed = self.execute(_SETTLE_TASK, (task.instance_id, task.id, delivery.token))
+                if removed.rowcount == 0:
+                    raise lost(delivery)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def due_us(self, row: Row) -> int | None:
+        """When the turn may be delivered."""
+        newest = row.last_number
+        if row.pending and row.held_through is not None:
+            query = "SELECT max(number) FROM inbox WHERE instance_id = ?"
+            newest = self.execute(query, (row.id,)).fetchone()[0] or 0
+        return row.due_us(newest)
+
+    def flush(self) -> None:
+        """Write the instances that were changed."""
+        for row in self._rows.values():
+            if row is not None and row.is_dirty:
+                self._write(row)
+
+    def _write(self, row: Row) -> None:
+        due_us = self.due_us(row)
+        age_us = row.oldest_us if row.pending else row.wake_at_us
+        queue_columns = (
+            row.pending,
+            row.last_number,
+            row.accepted_us,
+            row.oldest_us,
+            row.token,
+            row.until_us,
+            row.peer,
+            due_us,
+            age_us if age_us is not None else 0,
+        )
+        if row.record is None:
+            self.execute(_UPDATE, (*queue_columns, row.seq))
+        else:
+            record = (row.run_id, row.last_batch, row.wake_at_us, row.held_through, pack(row.record))
+            self.execute(_UPDATE_RECORD, (*queue_columns, *record, row.seq))
+        row.is_dirty = False
+        if due_us is not None:
+            self.note_due(due_us, is_free=row.token is None)
+
+    def note_due(self, due_us: int, *, is_free: bool) -> None:
+        """Something falls due: now, or later."""
+        if is_free and due_us <= self.now_us:
+            self.effects.has_ready = True
+        else:
+            self.effects.dues_us.append(due_us)
+
+
+def read_messages(rows: Iterable[tuple[str, str, int, int, int, bytes]]) -> tuple[InboxMessage, ...]:
+    """Inbox rows as messages, in the order of acceptance."""
+    ordered = sorted(rows, key=lambda row: row[2])
+    return tuple(
+        InboxMessage(
+            message_id,
+            instance_id,
+            body,
+            is_remembered=bool(is_remembered),
+            accepted_at_us=accepted_us,
+            number=number,
+        )
+        for instance_id, message_id, number, accepted_us, is_remembered, body in ordered
+    )
