@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from nexus_sdk.authoring.workflow import Workflow as Workflow
     from nexus_sdk.authoring.workflow import workflow as workflow
     from nexus_sdk.client.client import Client as Client
-    from nexus_sdk.client.client import Page as Page
     from nexus_sdk.client.handle import Handle as Handle
-    from nexus_sdk.client.handle import InstanceStatus as InstanceStatus
+    from nexus_sdk.client.status import InstanceStatus as InstanceStatus
+    from nexus_sdk.client.status import Page as Page
     from nexus_sdk.core.operation import Operation as Operation
     from nexus_sdk.core.operations.race import Winner as Winner
     from nexus_sdk.core.status import Status as Status
     from nexus_sdk.errors import ActivityFailed as ActivityFailed
     from nexus_sdk.errors import ApplicationError as ApplicationError
+    from nexus_sdk.errors import BlockingError as BlockingError
     from nexus_sdk.errors import CancelledError as CancelledError
     from nexus_sdk.errors import ChildWorkflowFailed as ChildWorkflowFailed
     from nexus_sdk.errors import CompensationFailed as CompensationFailed
@@ -63,12 +64,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "nexus_sdk.authoring.info": ("ActivityInfo", "activity_info", "heartbeat"),
     "nexus_sdk.authoring.retry": ("Retry",),
     "nexus_sdk.authoring.workflow": ("Workflow", "workflow"),
-    "nexus_sdk.client.client": ("Client", "Page"),
-    "nexus_sdk.client.handle": ("Handle", "InstanceStatus"),
+    "nexus_sdk.client.client": ("Client",),
+    "nexus_sdk.client.handle": ("Handle",),
+    "nexus_sdk.client.status": ("InstanceStatus", "Page"),
     "nexus_sdk.core.operation": ("Operation",),
     "nexus_sdk.core.operations.race": ("Winner",),
     "nexus_sdk.core.status": ("Status",),
     "nexus_sdk.errors": (
+        "BlockingError",
         "ActivityFailed",
         "ApplicationError",
         "CancelledError",

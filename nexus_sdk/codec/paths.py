@@ -14,7 +14,7 @@ from nexus_sdk.errors import PayloadError
 ROOT = "$"
 SHOWN_MAX = 60
 _PATH_MAX = 200
-_LEVELS_MAX = 500
+_LEVELS_MAX = 200
 _HINT = "Pass plain data, a dataclass or a pydantic model; keep live objects inside activities."
 
 
@@ -55,7 +55,7 @@ def _locate(value: Any, path: str, above: list[int]) -> tuple[str, str] | None:
     if id(value) in above:
         return path, "the value contains itself"
     if len(above) >= _LEVELS_MAX:
-        return path, "the value is nested too deeply"
+        return None  # not looked for any deeper
     above.append(id(value))
     try:
         for where, child in _children(value, path):

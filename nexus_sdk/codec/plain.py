@@ -23,7 +23,8 @@ from uuid import UUID
 import msgpack
 
 DEPTH_MAX = 100
-"""How deep values may be nested where an extension (a tuple, a set) begins each level. Lists and dicts: some 500."""
+"""How deep values may be nested where an extension (a tuple, a set) begins each level. Lists and dicts: as deep as
+msgpack goes."""
 
 _TUPLE, _SET, _FROZENSET, _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _INTEGER, _PATH = range(1, 12)
 _NATIVE = frozenset({type(None), bool, int, float, str, bytes, list, dict, msgpack.ExtType})
@@ -67,7 +68,7 @@ def simpler(value: Any) -> Any:
     Raises:
         Refused: there is none.
     """
-    return _simplify(type(value))(value)
+    return _simplify(type(value))(value)  # type: ignore[arg-type]  # classes are hashable, whatever typeshed says
 
 
 def is_extension(kind: type) -> bool:
@@ -129,9 +130,13 @@ def _members(packing: _Packing, value: AbstractSet[Any]) -> bytes:
     return header + b"".join(sorted(packing.nest(member) for member in value))
 
 
+_SECOND = "~"
+"""Marks the second of two equal wall-clock times, where clocks are put back (`fold`)."""
+
+
 def _moment(packing: _Packing, value: datetime | time) -> bytes:
     zone = getattr(value.tzinfo, "key", None)  # a ZoneInfo: its name says more than the offset
-    return f"{value.isoformat()}[{zone}]".encode() if zone else value.isoformat().encode()
+    return f"{value.isoformat()}{_SECOND * value.fold}{f'[{zone}]' if zone else ''}".encode()
 
 
 def _integer(packing: _Packing, value: int) -> bytes:
@@ -155,7 +160,9 @@ _EXTENSIONS: Mapping[type, tuple[int, Callable[[_Packing, Any], bytes]]] = {
 
 def _read_moment(kind: type[datetime] | type[time], data: bytes) -> datetime | time:
     text, _, zone = data.decode().partition("[")
-    moment = kind.fromisoformat(text)
+    moment = kind.fromisoformat(text.removesuffix(_SECOND))
+    if text.endswith(_SECOND):
+        moment = moment.replace(fold=1)
     if not zone:
         return moment
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -164,7 +171,10 @@ def _read_moment(kind: type[datetime] | type[time], data: bytes) -> datetime | t
         place = ZoneInfo(zone.removesuffix("]"))
     except ZoneInfoNotFoundError:
         return moment  # this machine does not know the zone: the offset is right for this moment
-    return moment.astimezone(place) if isinstance(moment, datetime) else moment.replace(tzinfo=place)
+    there = moment.replace(tzinfo=place)
+    if isinstance(moment, time) or there.utcoffset() == moment.utcoffset():
+        return there
+    return moment.astimezone(place)  # the rules of the zone have changed since: the moment stays, the wall clock moves
 
 
 _READERS: Mapping[int, Callable[[bytes], Any]] = {

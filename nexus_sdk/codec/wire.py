@@ -33,6 +33,7 @@ from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.errors import HistoryCorruptedError
 
+_HEADER = shape_of(BatchHeader)
 _MESSAGE = Shape(Message, given={"id": "", "accepted_at_us": 0, "number": 0})
 _CHANGED = "The stored bytes were changed or lost after they were written. Restore them from a backup."
 
@@ -48,7 +49,7 @@ def encode_batch(header: BatchHeader, events: Iterable[Event], previous_hash: by
     """The bytes of a batch, and its hash. The same batch gives the same bytes."""
     payloads: list[Payload] = []
     rows = [write_event(event, payloads) for event in events]
-    head = _pack([header.format, previous_hash, shape_of(BatchHeader).write(header, payloads), rows])
+    head = _pack([header.format, previous_hash, _HEADER.write(header, payloads), rows])
     return _pack([head, [payload.data for payload in payloads]]), sha256(previous_hash + head).digest()
 
 
@@ -59,18 +60,21 @@ def decode_batch(data: bytes) -> Batch:
         HistoryCorruptedError: these are not the bytes of a batch, or a newer version wrote what may not be ignored.
     """
     try:
-        head, bodies, *_ = _unpack(data)
-        format_, previous_hash, header_row, rows, *_ = _unpack(head)
-        _check_format(format_)
-        header = shape_of(BatchHeader).read(header_row, bodies)
-        batch = Batch(header, read_events(rows, bodies), previous_hash, sha256(previous_hash + head).digest())
+        outer = msgpack.unpackb(data, use_list=False)
+        head, bodies = outer[0], outer[1]
+        parts = msgpack.unpackb(head, use_list=False)
+        if parts[0] != FORMAT:
+            _refuse_format(parts[0])
+        previous_hash = parts[1]
+        header = _HEADER.read(parts[2], bodies)
+        events = read_events(parts[3], bodies)
+        if type(header.instance_id) is not str or type(header.number) is not int or len(previous_hash) != 32:
+            raise TypeError("the header's fields have other types")
+        return Batch(header, events, previous_hash, sha256(previous_hash + head).digest())
     except HistoryCorruptedError:
         raise
     except Exception as error:  # garbage fails in too many ways to list
         _fail("batch", data, error)
-    if not (isinstance(header.instance_id, str) and isinstance(header.number, int) and len(previous_hash) == 32):
-        _fail("batch", data, TypeError("a header field has another type"))
-    return batch
 
 
 def verify(batches: Sequence[Batch], *, after: Batch | None = None, last_hash: bytes | None = None) -> None:
@@ -178,9 +182,10 @@ def _encode(write: Callable[[T, list[Payload]], list[Any]], value: T) -> bytes:
 
 def _decode(read: Callable[[Row, Bodies], T], what: str, data: bytes) -> T:
     try:
-        format_, row, bodies, *_ = _unpack(data)
-        _check_format(format_)
-        return read(row, bodies)
+        parts = msgpack.unpackb(data, use_list=False)
+        if parts[0] != FORMAT:
+            _refuse_format(parts[0])
+        return read(parts[1], parts[2])
     except HistoryCorruptedError:
         raise
     except Exception as error:  # garbage fails in too many ways to list
@@ -192,15 +197,8 @@ def _pack(value: Any) -> bytes:
     return packed
 
 
-def _unpack(data: bytes) -> Any:
-    return msgpack.unpackb(data, use_list=False)
-
-
-def _check_format(format_: Any) -> None:
-    if format_ != FORMAT:
-        raise HistoryCorruptedError(
-            f"format {format_!r} is not known to this version (it knows {FORMAT}).", hint=UPGRADE
-        )
+def _refuse_format(format_: Any) -> NoReturn:
+    raise HistoryCorruptedError(f"format {format_!r} is not known to this version (it knows {FORMAT}).", hint=UPGRADE)
 
 
 def _fail(what: str, data: bytes, error: Exception) -> NoReturn:

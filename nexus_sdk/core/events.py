@@ -73,7 +73,8 @@ class WorkflowCreated(Input):
     """The run was accepted. Always the only event of a run's first batch.
 
     `arguments` is one payload: a mapping by parameter name, or a list by position. `carried` are inputs that the run
-    before this one had not consumed. `origin` is ``start``, ``continue`` or ``rewind``.
+    before this one had not consumed. `origin` is ``start``, ``continue`` or ``rewind``. `seed` is what randomness grows
+    from, the run id where it is empty: a rewound run keeps that of the run whose history it copies.
     """
 
     kind: ClassVar[int] = 1
@@ -86,6 +87,7 @@ class WorkflowCreated(Input):
     carried: tuple[Event, ...] = ()
     previous_run_id: str | None = None
     origin: str = "start"
+    seed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

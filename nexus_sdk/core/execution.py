@@ -102,8 +102,8 @@ class Execution:
         self.custom_status: Payload | None = None
         self.created: e.WorkflowCreated | None = None
         self.end: e.Event | None = None
-        self.random = random.Random(f"random:{identity.run_id}")
-        self._uuids = random.Random(f"uuid:{identity.run_id}")
+        self.random = random.Random(0)  # both are seeded when the run is created
+        self._uuids = random.Random(0)
         self._factory = factory
         self._fibers: dict[int, Fiber] = {}
         self._deadlines: list[tuple[int, int, str, int]] = []
@@ -282,6 +282,9 @@ class Execution:
 
     def _create(self, event: e.WorkflowCreated) -> None:
         self.created = event
+        seed = event.seed or self.identity.run_id
+        self.random.seed(f"random:{seed}")
+        self._uuids.seed(f"uuid:{seed}")
         for carried in event.carried:
             if isinstance(carried, e.EventReceived):
                 self.mailbox.deliver(carried)

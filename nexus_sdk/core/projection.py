@@ -15,6 +15,7 @@ class Projection:
 
     Attributes:
         activities, children, sends: what was asked for and has no outcome yet, by path.
+        stopping: children that were asked to stop and whose outcome nobody waits for.
         cancelling: paths of activities whose cancellation was requested.
         blocked: the event that blocked it, while it is blocked.
     """
@@ -25,6 +26,7 @@ class Projection:
         self.is_started = False
         self.activities: dict[str, e.ActivityScheduled] = {}
         self.children: dict[str, e.ChildScheduled] = {}
+        self.stopping: dict[str, e.ChildScheduled] = {}
         self.sends: dict[str, e.EventSent] = {}
         self.cancelling: set[str] = set()
         self.custom_status: Payload | None = None
@@ -57,8 +59,11 @@ class Projection:
                 self.sends.pop(event.path, None)
             case e.ChildScheduled():
                 self.children[event.path] = event
-            case e.ChildCompleted() | e.ChildFailed() | e.ChildCancelRequested():
+            case e.ChildCompleted() | e.ChildFailed():
                 self.children.pop(event.path, None)
+                self.stopping.pop(event.path, None)
+            case e.ChildCancelRequested():
+                self.stopping[event.path] = self.children.pop(event.path)
             case _:
                 self._fold_run(event)
 

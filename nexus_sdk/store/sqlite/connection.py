@@ -96,12 +96,13 @@ class Database:
 
     def close(self) -> None:
         """Release the file."""
-        with self.write_lock, self.read_lock:
-            connections = (self._reader, self._writer)
-            self._reader = self._writer = None
-            for connection in connections:
-                if connection is not None:
-                    connection.close()
+        with self.read_lock:
+            reader, self._reader = self._reader, None
+        with self.write_lock:
+            writer, self._writer = self._writer, None
+        for connection in (reader, writer):
+            if connection is not None:
+                connection.close()
 
     # --- opening --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from os import getpid
 
+from nexus_sdk.errors import StoreError
 from nexus_sdk.store.bell import BellBoard
 from nexus_sdk.store.sqlite import leases, peers
 from nexus_sdk.store.sqlite.connection import Database
@@ -77,7 +78,10 @@ class Post:
         """Ring the other processes; on any thread. A dead one is noticed at the next `receive`."""
         if not peers.is_supported():
             return
-        addresses = [address for name, address in self._known().items() if name != self.name]
+        try:
+            addresses = [address for name, address in self._known().items() if name != self.name]
+        except StoreError:
+            return  # what was written is durable; the others see it by their own sweep
         if addresses and peers.ring(addresses, instance_ids):
             self._checked_at = None
             self._board.ring_all()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.item import lost
-from nexus_sdk.store.port import Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, Task, TurnDelivery
+from nexus_sdk.store.port import Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TurnDelivery
 from nexus_sdk.store.refusals import not_found
 from nexus_sdk.store.sqlite.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.sqlite.writer import Effects

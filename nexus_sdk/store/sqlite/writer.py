@@ -173,7 +173,7 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for job in jobs:
-                _attempt(connection, job, is_alone=len(jobs) == 1)
+                self._attempt(connection, job, is_alone=len(jobs) == 1)
             connection.execute("COMMIT" if any(job.error is None for job in jobs) else "ROLLBACK")
         finally:
             if connection.in_transaction:
@@ -181,28 +181,29 @@ class Writer:
         if connection.total_changes != before and any(job.error is None for job in jobs):
             self.transactions += 1
 
+    def _attempt(self, connection: sqlite3.Connection, job: Job[Any], *, is_alone: bool) -> None:
+        """Run one job inside the transaction; when it fails, undo what it did and nothing else."""
+        job.effects, job.error = Effects(), None
+        if not is_alone:
+            connection.execute("SAVEPOINT job")
+        try:
+            job.outcome = job.work(connection, job.effects)
+        except Exception as error:  # kept for the caller: one bad job must not hurt its group
+            if faults.is_fatal(error):
+                raise
+            if isinstance(error, sqlite3.Error):
+                error = faults.translate(error, self._database.path)
+            job.error = error
+            if not is_alone:
+                connection.execute("ROLLBACK TO job")
+        if not is_alone:
+            connection.execute("RELEASE job")
+
     def _fail(self, jobs: Sequence[Job[Any]], error: BaseException, cause: BaseException | None) -> None:
         error.__cause__ = cause
         for job in jobs:
             if job.error is None:
                 job.error = error
-
-
-def _attempt(connection: sqlite3.Connection, job: Job[Any], *, is_alone: bool) -> None:
-    """Run one job inside the transaction; when it fails, undo what it did and nothing else."""
-    job.effects, job.error = Effects(), None
-    if not is_alone:
-        connection.execute("SAVEPOINT job")
-    try:
-        job.outcome = job.work(connection, job.effects)
-    except Exception as error:  # kept for the caller: one bad job must not hurt its group
-        if faults.is_fatal(error):
-            raise
-        job.error = error
-        if not is_alone:
-            connection.execute("ROLLBACK TO job")
-    if not is_alone:
-        connection.execute("RELEASE job")
 
 
 def _resolve(jobs: Sequence[Job[Any]]) -> None:

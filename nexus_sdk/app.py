@@ -1,0 +1,183 @@
+"""`Nexus`: an app. It names a store and what it serves, and gives out clients, workers and runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nexus_sdk.authoring.activity import Activity
+from nexus_sdk.authoring.registry import Registry
+from nexus_sdk.authoring.workflow import BoundCall, Workflow
+from nexus_sdk.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from nexus_sdk.client.client import Client
+    from nexus_sdk.client.handle import Handle
+    from nexus_sdk.core.payload import Codec
+    from nexus_sdk.engine.environment import Environment
+    from nexus_sdk.engine.worker import Worker
+    from nexus_sdk.store.port import Store
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+DEFAULT_STORE = "sqlite:///nexus.db"
+
+
+class Nexus:
+    """A store and what is served from it.
+
+    Args:
+        store: a URL, or an open store. `NEXUS_STORE` or ``sqlite:///nexus.db`` by default.
+        workflows, activities: what the app serves; two definitions of one name and version are an error.
+        codec: how values are encoded; msgpack by default.
+
+    Making an app does no I/O.
+    """
+
+    def __init__(
+        self,
+        store: str | Store | None = None,
+        *,
+        workflows: Iterable[Workflow[Any, Any]] = (),
+        activities: Iterable[Activity[Any, Any]] = (),
+        codec: Codec | None = None,
+    ) -> None:
+        self.registry = Registry(workflows, activities)
+        self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE", DEFAULT_STORE)
+        self._store: Store | None = None
+        self._codec = codec
+        self._environment: Environment | None = None
+
+    @classmethod
+    def from_module(cls, module: str | ModuleType, store: str | Store | None = None) -> Nexus:
+        """An app of every workflow and activity in a module's namespace.
+
+        Raises:
+            DefinitionError: no such module, or it has no workflow.
+        """
+        if isinstance(module, str):
+            try:
+                module = import_module(module)
+            except ModuleNotFoundError as error:
+                raise DefinitionError(
+                    f"there is no module {error.name!r}.", hint="Run it from the folder that the module is in."
+                ) from error
+        found = list(vars(module).values())
+        workflows = _each_once(value for value in found if isinstance(value, Workflow))
+        activities = _each_once(value for value in found if isinstance(value, Activity))
+        if not workflows and not activities:
+            raise DefinitionError(
+                f"module {module.__name__!r} has no workflow and no activity.", hint="Decorate one with @workflow."
+            )
+        return cls(store, workflows=workflows, activities=activities)
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The store; opened when it is first used."""
+        if self._store is None:
+            if isinstance(self._store_or_url, str):
+                from nexus_sdk.store.open import open_store
+
+                self._store = open_store(self._store_or_url)
+            else:
+                self._store = self._store_or_url
+        return self._store
+
+    @property
+    def codec(self) -> Codec:
+        """The codec."""
+        if self._codec is None:
+            from nexus_sdk.codec.values import MsgpackCodec
+
+            self._codec = MsgpackCodec()
+        return self._codec
+
+    @property
+    def environment(self) -> Environment:
+        """Clock, threads and chance of this process."""
+        if self._environment is None:
+            from nexus_sdk.runtimes.local import local_environment
+
+            self._environment = local_environment()
+        return self._environment
+
+    def client(self) -> Client:
+        """A client of the store. Works with or without a worker in the process."""
+        from nexus_sdk.client.client import Client
+
+        return Client(self.store, self.registry, self.codec, self.environment)
+
+    # --- serving ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def worker(
+        self,
+        task_queues: Iterable[str] | None = None,
+        concurrency: int = 100,
+        *,
+        lease_seconds: float = 30.0,
+        drain_seconds: float = 10.0,
+    ) -> AsyncIterator[Worker]:
+        """Serve until the block is left; then drain gracefully.
+
+        Args:
+            task_queues: which activity queues; by default those that the app's activities name.
+            concurrency: so many activities run at a time.
+            lease_seconds: how long the work of a worker that died without a trace is left alone.
+            drain_seconds: how long running activities may take when the block is left; then they are given back.
+        """
+        from nexus_sdk.engine.worker import Worker, WorkerOptions
+
+        if concurrency < 1:
+            raise DefinitionError(f"worker: concurrency must be at least 1, got {concurrency!r}.")
+        queues = None if task_queues is None else frozenset([task_queues] if isinstance(task_queues, str) else task_queues)
+        options = WorkerOptions(queues, concurrency, lease_seconds, drain_seconds=drain_seconds)
+        worker = Worker(self.store, self.registry, self.codec, self.environment, options)
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+
+    def run(self, workflow: Workflow[Any, R] | BoundCall[R] | Any, *args: Any, id: str | None = None, **options: Any) -> R:
+        """Run a workflow to its end with an embedded worker; its result.
+
+        With an id that exists it attaches: it goes on where it was, or returns the finished result.
+
+        Raises:
+            InstanceExists: the id was started with other arguments.
+            WorkflowFailed, WorkflowCancelled, WorkflowTerminated: it ended so.
+            BlockingError: it cannot proceed with this code; the instance is kept and can be resumed.
+        """
+        return in_event_loop(lambda: self.run_async(workflow, *args, id=id, **options))
+
+    async def run_async(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> Any:
+        """The same as `run`, where an event loop runs already."""
+        handle: Handle[Any] = await self.client().start(workflow, *args, id=id, on_conflict="attach", **options)
+        async with self.worker():
+            return await handle.result_or_blocked()
+
+
+def in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end; in a thread of its own where this one has a running loop (a notebook, say)."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, thread_name_prefix="nexus run") as pool:
+        return pool.submit(asyncio.run, work()).result()
+
+
+def _each_once(values: Iterable[T]) -> list[T]:
+    return list({id(value): value for value in values}.values())

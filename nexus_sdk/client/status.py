@@ -1,0 +1,71 @@
+"""What a client sees of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, overload
+
+from nexus_sdk.authoring.duration import datetime_of
+from nexus_sdk.codec import wire
+from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.status import Status
+from nexus_sdk.store.port import InstanceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """An instance as of one moment. `failure` says why it failed or is blocked."""
+
+    id: str
+    status: Status
+    workflow: str
+    version: str
+    run: int
+    created_at: datetime
+    updated_at: datetime
+    custom_status: Any
+    failure: Failure | None
+    attributes: Mapping[str, str | int | float | bool]
+    parent_id: str | None = None
+
+
+class Page(Sequence[InstanceStatus]):
+    """A page of instances, newest first; `cursor` asks for the next one, None on the last."""
+
+    def __init__(self, items: Sequence[InstanceStatus], cursor: str | None) -> None:
+        self._items = tuple(items)
+        self.cursor = cursor
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> InstanceStatus: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[InstanceStatus]: ...
+    def __getitem__(self, index: int | slice) -> InstanceStatus | Sequence[InstanceStatus]:
+        return self._items[index]
+
+    def __repr__(self) -> str:
+        return f"<page of {len(self)} instances{'' if self.cursor is None else ', more to come'}>"
+
+
+def status_of(record: InstanceRecord, codec: Codec) -> InstanceStatus:
+    """The client's view of a record."""
+    custom = None if record.custom_status is None else codec.decode(wire.decode_payload(record.custom_status))
+    return InstanceStatus(
+        record.id,
+        record.status,
+        record.workflow,
+        record.version,
+        record.run,
+        datetime_of(record.created_us),
+        datetime_of(record.updated_us),
+        custom,
+        None if record.failure is None else wire.decode_failure(record.failure),
+        dict(record.attributes),
+        record.parent.instance_id if record.parent else None,
+    )

@@ -1,0 +1,133 @@
+"""Events and batches as JSON, for people and scripts. The one rule: what is shown can be read back.
+
+Values are shown decoded where they can be, points in time as ISO text beside the microseconds. For reading back, a
+batch carries its exact bytes in `wire`; everything else in it is a view.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nexus_sdk.codec import plain
+from nexus_sdk.codec.values import MSGPACK, NO_VALUE
+from nexus_sdk.codec.wire import decode_batch, encode_batch
+from nexus_sdk.core.events import Event
+from nexus_sdk.core.history import Batch
+from nexus_sdk.core.payload import Payload
+from nexus_sdk.errors import HistoryCorruptedError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENTS = ("_at_us", "due_us", "first_started_us")
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """An event as data that `json.dumps` takes: its class's name as `event`, then its fields."""
+    return {"event": type(event).__name__, **_fields_to_json(event)}
+
+
+def batch_to_json(batch: Batch, *, data: bytes | None = None) -> dict[str, Any]:
+    """A batch as data that `json.dumps` takes.
+
+    Args:
+        data: its stored bytes; made anew by default (which differs when it holds what this version does not know).
+    """
+    if data is None:
+        data, _ = encode_batch(batch.header, batch.events, batch.previous_hash)
+    return {
+        **_fields_to_json(batch.header),
+        "events": [event_to_json(event) for event in batch.events],
+        "previous_hash": batch.previous_hash.hex(),
+        "hash": batch.hash.hex(),
+        "wire": _base64(data),
+    }
+
+
+def batch_from_json(exported: Mapping[str, Any]) -> Batch:
+    """The batch that `batch_to_json` showed.
+
+    Raises:
+        HistoryCorruptedError: this is not an exported batch, or was changed.
+    """
+    wire = exported.get("wire")
+    if not isinstance(wire, str):
+        raise HistoryCorruptedError(
+            "this is not an exported batch: it has no field 'wire'.", hint="Export it with `nexus history ID --json`."
+        )
+    try:
+        data = base64.b64decode(wire, validate=True)
+    except ValueError as error:
+        raise HistoryCorruptedError(
+            f"the field 'wire' of an exported batch is not base64: {error}.", hint="Export the history again."
+        ) from error
+    return decode_batch(data)
+
+
+def _fields_to_json(value: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for field in fields(value):
+        item = getattr(value, field.name)
+        shown[field.name] = _to_json(item)
+        if isinstance(item, int) and field.name.endswith(_MOMENTS):
+            shown[field.name.removesuffix("_us")] = _iso(item)
+    return shown
+
+
+def _to_json(value: Any) -> Any:
+    """A field of an event."""
+    if isinstance(value, Payload):
+        return _payload_to_json(value)
+    if isinstance(value, Event):
+        return event_to_json(value)
+    if is_dataclass(value):
+        return _fields_to_json(value)
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return _value_to_json(value)
+
+
+def _payload_to_json(payload: Payload) -> Any:
+    """The value where it can be shown; what is known of it otherwise."""
+    if payload.encoding == NO_VALUE.encoding:
+        return None
+    if payload.encoding == MSGPACK and payload.data is not None:
+        try:
+            return _value_to_json(plain.unpack(payload.data))
+        except Exception as error:  # the bytes may be anything; the view says so and goes on
+            return {"encoding": payload.encoding, "unreadable": str(error), "base64": _base64(payload.data)}
+    known = {"encoding": payload.encoding, "size": payload.size, "digest": payload.digest.hex()}
+    more = {"schema": payload.schema, "key_id": payload.key_id, "reference": payload.reference}
+    known |= {name: item for name, item in more.items() if item is not None}
+    return known if payload.data is None else {**known, "base64": _base64(payload.data)}
+
+
+def _value_to_json(value: Any) -> Any:
+    """A decoded value: JSON where JSON has a notation, text where it has none."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)  # JSON has no nan and no infinity
+    if isinstance(value, bytes):
+        return _base64(value)
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): _value_to_json(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_value_to_json(item) for item in value]
+    if isinstance(value, AbstractSet):
+        return sorted((_value_to_json(item) for item in value), key=repr)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _iso(moment_us: int) -> str:
+    try:
+        return (_EPOCH + timedelta(microseconds=moment_us)).isoformat()
+    except OverflowError:
+        return "beyond the year 9999"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

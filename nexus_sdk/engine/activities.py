@@ -1,0 +1,176 @@
+"""Running activities: from a leased delivery to an outcome for its instance, a next attempt, or the delivery given back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from nexus_sdk.codec import wire
+from nexus_sdk.core import events as e
+from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.history import Message
+from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.request import ActivityRequest
+from nexus_sdk.engine.attempt import Ending, Failed, Returned, RunningAttempt, Stop, Stopped
+from nexus_sdk.engine.instance import Surroundings
+from nexus_sdk.engine.mail import Outcome
+from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
+from nexus_sdk.errors import ConflictError, DefinitionError
+from nexus_sdk.store.port import Extended, Lease, Store, TaskDelivery
+
+UNSERVED_SECONDS = 1.0
+"""How long a task whose activity this worker does not have is left to others."""
+
+
+class Activities:
+    """Runs activities of one worker.
+
+    Args:
+        report: takes the outcomes.
+    """
+
+    def __init__(
+        self, store: Store, surroundings: Surroundings, lease: Lease, report: Callable[[Outcome], Awaitable[None]]
+    ) -> None:
+        self._store = store
+        self._surroundings = surroundings
+        self._lease = lease
+        self._report = report
+        self.running: dict[str, RunningAttempt] = {}
+
+    async def run(self, delivery: TaskDelivery) -> None:
+        """Run one delivered attempt, and see to what follows from it."""
+        request = wire.decode_request(delivery.task.body)
+        failures = list(request.failures) + [worker_lost() for _ in range(delivery.deliveries - 1)]
+        if delivery.is_cancel_requested:
+            await self._cancelled(delivery, request)
+            return
+        if delivery.deliveries > 1 and delivery.task.attempt > request.options.retry.max_attempts:
+            await self._failed(delivery, request, failures)
+            return
+        activity = self._surroundings.registry.activity(request.name)
+        if activity is None:
+            await self._leave_to_others(delivery)
+            return
+        if request.first_started_us is None:
+            request = replace(request, first_started_us=self._now_us())
+        if self._is_too_late(request):
+            spent = timed_out("schedule_to_close: the time for all attempts is over")
+            await self._failed(delivery, request, [*failures, spent])
+            return
+        attempt = RunningAttempt(
+            delivery,
+            request,
+            activity,
+            codec=self._surroundings.codec,
+            environment=self._surroundings.environment,
+            beat=self._beat,
+            encode_details=wire.encode_payload,
+            previous_details=self._details(delivery),
+        )
+        self.running[delivery.task.id] = attempt
+        try:
+            ending = await attempt.run()
+        finally:
+            self.running.pop(delivery.task.id, None)
+        await self._follow_up(attempt, replace(request, failures=tuple(failures)), ending)
+
+    def stop(self, task_id: str, why: Stop) -> None:
+        """Tell an attempt to stop, if it runs here."""
+        attempt = self.running.get(task_id)
+        if attempt is not None:
+            attempt.stop(why)
+
+    async def prolong(self) -> None:
+        """Extend the leases of everything that runs here; stop what was lost or is to be cancelled."""
+        for attempt in list(self.running.values()):
+            said = await self._store.extend(attempt.delivery, lease=self._lease, now_us=self._now_us())
+            if said.is_lost:
+                attempt.stop(Stop.LOST)
+            elif said.is_cancel_requested:
+                attempt.stop(Stop.CANCELLED)
+
+    # --- what follows -----------------------------------------------------------------------------------------------
+
+    async def _follow_up(self, attempt: RunningAttempt, request: ActivityRequest, ending: Ending) -> None:
+        delivery = attempt.delivery
+        match ending:
+            case Returned(result=result):
+                made = delivery.task.attempt
+                await self._say(delivery, e.ActivityCompleted(request.path, result, made, request.failures))
+            case Failed(failure=failure, retry_after_us=retry_after_us):
+                failures = [*request.failures, failure]
+                delay_us = delay_before_next(
+                    request,
+                    failures,
+                    now_us=self._now_us(),
+                    fraction=self._surroundings.environment.randomness.fraction(),
+                    retry_after_us=retry_after_us,
+                )
+                if delay_us is None:
+                    await self._failed(delivery, request, failures)
+                else:
+                    await self._retry(attempt, replace(request, failures=tuple(failures)), delay_us)
+            case Stopped(why=Stop.CANCELLED):
+                await self._cancelled(delivery, request)
+            case Stopped(why=Stop.DRAINED):
+                await self._store.release(delivery, now_us=self._now_us())
+            case Stopped():
+                return  # lost: it is another's now
+
+    async def _retry(self, attempt: RunningAttempt, request: ActivityRequest, delay_us: int) -> None:
+        task = attempt.delivery.task
+        now_us = self._now_us()
+        following = replace(
+            task,
+            attempt=task.attempt + 1,
+            not_before_us=now_us + delay_us,
+            body=wire.encode_request(request),
+            details=attempt.details if attempt.details is not None else task.details,
+        )
+        try:
+            await self._store.retry(attempt.delivery, following, now_us=now_us)
+        except ConflictError:
+            return  # the lease is another's by now, and so is the operation
+
+    async def _failed(self, delivery: TaskDelivery, request: ActivityRequest, failures: list[Failure]) -> None:
+        *earlier, last = failures
+        await self._say(delivery, e.ActivityFailed(request.path, last, len(failures), tuple(earlier)))
+
+    async def _cancelled(self, delivery: TaskDelivery, request: ActivityRequest) -> None:
+        await self._say(delivery, e.ActivityCancelled(request.path, delivery.task.attempt))
+
+    async def _say(self, delivery: TaskDelivery, event: e.Event) -> None:
+        message = Message(f"{delivery.task.id}:end", event, self._now_us(), run_id=delivery.task.run_id)
+        await self._report(Outcome(message, delivery))
+
+    async def _leave_to_others(self, delivery: TaskDelivery) -> None:
+        name = wire.decode_request(delivery.task.body).name
+        missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
+        self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
+        now_us = self._now_us()
+        later_us = now_us + round(UNSERVED_SECONDS * 1_000_000)
+        await self._store.release(delivery, now_us=now_us, not_before_us=later_us)
+
+    # --- details ----------------------------------------------------------------------------------------------------
+
+    async def _beat(self, delivery: TaskDelivery, details: bytes | None) -> Extended:
+        lease = self._lease
+        heartbeat_us = wire.decode_request(delivery.task.body).options.heartbeat_us
+        if heartbeat_us is not None:
+            # A worker that dies is noticed as soon as its heartbeat is missed.
+            lease = replace(lease, seconds=min(lease.seconds, heartbeat_us / 1_000_000))
+        return await self._store.extend(delivery, lease=lease, now_us=self._now_us(), details=details)
+
+    def _details(self, delivery: TaskDelivery) -> object:
+        if delivery.task.details is None:
+            return None
+        payload: Payload = wire.decode_payload(delivery.task.details)
+        return self._surroundings.codec.decode(payload)
+
+    def _is_too_late(self, request: ActivityRequest) -> bool:
+        to_close_us = request.options.schedule_to_close_us
+        return to_close_us is not None and self._now_us() >= request.scheduled_at_us + to_close_us
+
+    def _now_us(self) -> int:
+        return self._surroundings.environment.clock.now_us()

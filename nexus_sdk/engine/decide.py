@@ -1,0 +1,101 @@
+"""What a turn comes to, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from nexus_sdk.core import events as e
+from nexus_sdk.core.execution import LogLine
+from nexus_sdk.core.history import Message
+from nexus_sdk.core.status import Status
+from nexus_sdk.core.turn import take_turn
+from nexus_sdk.engine.instance import Instance, Surroundings
+from nexus_sdk.errors import BlockingError, PayloadError, TurnFailedError
+
+
+class Verdict(Enum):
+    """What is to be done with the mail."""
+
+    ADVANCE = auto()
+    """Commit the events (maybe none) and consume what was used."""
+    HOLD = auto()
+    """The instance is held: leave its messages where they are."""
+    UNSERVED = auto()
+    """This worker has no such workflow: leave it to another."""
+    FINISHED = auto()
+    """The instance has ended: whatever came is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with what goes along. `is_blocking`: the events block the instance, messages are held back."""
+
+    verdict: Verdict
+    events: tuple[e.Event, ...] = ()
+    used: tuple[Message, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    is_blocking: bool = False
+
+
+def decide(
+    instance: Instance, messages: Sequence[Message], *, is_retry: bool, now_us: int, surroundings: Surroundings
+) -> Decision:
+    """Run the instance's code over its messages, as far as its status allows."""
+    status = instance.record.status
+    if status.is_finished:
+        return Decision(Verdict.FINISHED, used=tuple(messages))
+    for message in messages:
+        if isinstance(message.event, e.WorkflowTerminated):
+            return Decision(Verdict.ADVANCE, (message.event,), tuple(messages))
+    resumptions = tuple(m for m in messages if isinstance(m.event, e.WorkflowResumed))
+    if status is Status.SUSPENDED and not resumptions:
+        return Decision(Verdict.HOLD)
+    if status is Status.BLOCKED:
+        suspensions = tuple(m for m in messages if isinstance(m.event, e.WorkflowSuspended))
+        if suspensions:
+            return Decision(Verdict.ADVANCE, (suspensions[0].event,), suspensions)
+        if not resumptions and not is_retry and instance.record.build == surroundings.build:
+            return Decision(Verdict.HOLD)
+    rest = [m for m in messages if not isinstance(m.event, e.WorkflowResumed)]
+    try:
+        return _run(instance, rest, resumptions, now_us, surroundings)
+    except (BlockingError, PayloadError) as error:
+        return blocked(instance, error, resumptions, surroundings)
+
+
+def blocked(
+    instance: Instance, error: Exception, used: tuple[Message, ...], surroundings: Surroundings
+) -> Decision:
+    """The decision to block an instance, with the reason."""
+    instance.dispose()
+    if instance.record.status is Status.BLOCKED and not used:
+        return Decision(Verdict.HOLD)  # it is for the same or another reason; one record of it is enough
+    if not isinstance(error, BlockingError):
+        reason = f"{instance.record.id}: {error}"
+        error = TurnFailedError(reason, hint="Mend the cause and resume it: nexus resume, or handle.resume().")
+    failure = surroundings.services().describe(error)
+    return Decision(
+        Verdict.ADVANCE, (e.WorkflowBlocked(failure, surroundings.build),), used, is_blocking=True
+    )
+
+
+def _run(
+    instance: Instance,
+    messages: list[Message],
+    resumptions: tuple[Message, ...],
+    now_us: int,
+    surroundings: Surroundings,
+) -> Decision:
+    execution = instance.execute(surroundings)
+    if execution is None:
+        return Decision(Verdict.UNSERVED)
+    with surroundings.environment.watchdog.watching(instance.record.id):
+        turn = take_turn(execution, messages, now_us)
+    prefix: tuple[e.Event, ...] = ()
+    if instance.record.status is Status.SUSPENDED:
+        prefix = (e.WorkflowResumed(),)
+    elif instance.record.status is Status.BLOCKED:
+        prefix = (e.WorkflowUnblocked(surroundings.build),)
+    return Decision(Verdict.ADVANCE, prefix + turn.events, resumptions + turn.used, turn.log)

@@ -1,0 +1,73 @@
+"""Whether and when a failed attempt is followed by another. A pure function of what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.options import RetryPolicy, RetryRule
+from nexus_sdk.core.request import ActivityRequest
+
+WORKER_LOST = "WorkerLost"
+TIMED_OUT = "TimedOut"
+HEARTBEAT_TIMED_OUT = "HeartbeatTimedOut"
+
+
+def worker_lost() -> Failure:
+    """The failure of an attempt whose worker died, or lost its lease, before it reported anything."""
+    return Failure(WORKER_LOST, "the worker died, or lost its lease, while it ran the attempt", ("builtins:Exception",))
+
+
+def timed_out(what: str, kind: str = TIMED_OUT) -> Failure:
+    """The failure of an attempt that took too long."""
+    return Failure(kind, what, ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception"))
+
+
+def rule_for(policy: RetryPolicy, failure: Failure) -> RetryRule | None:
+    """The rule that decides about a failure, None when it is not to be retried."""
+    if not failure.retryable or any(failure.is_type(name) for name in policy.never_on):
+        return None
+    return next((rule for rule in policy.rules if any(failure.is_type(name) for name in rule.errors)), None)
+
+
+def delay_before_next(
+    request: ActivityRequest,
+    failures: Sequence[Failure],
+    *,
+    now_us: int,
+    fraction: float,
+    retry_after_us: int | None = None,
+) -> int | None:
+    """Microseconds until the next attempt, or None when the last failure is final.
+
+    Args:
+        failures: of all attempts so far, the last one included.
+        fraction: the drawn jitter, from [0, 1).
+        retry_after_us: what the activity itself asked for; replaces the computed delay.
+    """
+    rule = rule_for(request.options.retry, failures[-1])
+    if rule is None:
+        return None
+    used = sum(1 for failure in failures if rule_for(request.options.retry, failure) is rule)
+    if used >= rule.max_attempts:
+        return None
+    delay_us = full_delay_us(rule, used) if retry_after_us is None else retry_after_us
+    if rule.jitter == "full" and retry_after_us is None:
+        delay_us = int(delay_us * fraction)
+    next_us = now_us + delay_us
+    started_us = request.first_started_us if request.first_started_us is not None else now_us
+    if rule.max_duration_us is not None and next_us > started_us + rule.max_duration_us:
+        return None
+    to_close_us = request.options.schedule_to_close_us
+    if to_close_us is not None and next_us >= request.scheduled_at_us + to_close_us:
+        return None
+    return delay_us
+
+
+def full_delay_us(rule: RetryRule, failures: int) -> int:
+    """The delay after so many failures, before jitter."""
+    try:
+        delay = rule.initial_us * rule.factor ** (failures - 1)
+    except OverflowError:
+        return rule.max_interval_us
+    return int(min(delay, rule.max_interval_us))

@@ -1,0 +1,92 @@
+"""Rewind: a failed instance is retried from the step that failed it.
+
+The new run's history is a copy of the old one up to the last failure that came in (of an activity, a child, a wait);
+what was pending there is asked for again. The old run stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nexus_sdk.codec import wire
+from nexus_sdk.core import events as e
+from nexus_sdk.core.history import Batch, BatchHeader
+from nexus_sdk.core.status import Status
+from nexus_sdk.engine.birth import first_batch
+from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
+from nexus_sdk.engine.outbox import sends_of
+from nexus_sdk.errors import InvalidArgument
+from nexus_sdk.store.port import Commit, Store
+
+_FAILURES = (e.ActivityFailed, e.ChildFailed, e.EventRefused, e.TimerFired)
+
+
+async def rewind_instance(store: Store, instance_id: str, surroundings: Surroundings) -> None:
+    """Open a new run of a failed instance.
+
+    Raises:
+        InstanceNotFound: no such instance.
+        InvalidArgument: it has not failed.
+        ConflictError: somebody else rewound it at the same time.
+    """
+    loaded = await store.load(instance_id)
+    record = loaded.record
+    if record.status is not Status.FAILED:
+        raise InvalidArgument(f"{instance_id} is {record.status}; only a failed instance can be rewound.")
+    old = open_instance(loaded)
+    await _reopen(store, old, [wire.decode_batch(batch.data) for batch in loaded.batches], surroundings)
+
+
+async def _reopen(store: Store, old: Instance, history: list[Batch], surroundings: Surroundings) -> None:
+    record, created = old.record, old.projection.created
+    assert created is not None
+    now_us = surroundings.environment.clock.now_us()
+    token = surroundings.environment.randomness.token
+    run_id = token()
+    opening = replace(
+        created, previous_run_id=record.run_id, origin="rewind", start_at_us=None,
+        seed=created.seed or record.run_id,
+    )
+    batch, digest = first_batch(record.id, run_id, opening, turn_id=token(), now_us=now_us)
+    record = replace(
+        record, run_id=run_id, run=record.run + 1, last_batch=1, last_hash=digest, failure=None, held_through=None
+    )
+    stored = [batch]
+    kept: list[Batch] = []
+    for events in _kept(history[1:]):
+        # Same turns, same stamps: the code must come to the same decisions when it runs over them.
+        copied, record = append(
+            record,
+            events.events,
+            turn_id=token(),
+            causes=events.header.causes,
+            now_us=events.header.stamped_at_us,
+            worker=events.header.worker,
+            build=events.header.build,
+        )
+        stored.append(copied)
+        kept.append(events)
+    start = Batch(BatchHeader(record.id, run_id, 1, "", (), now_us), (opening,), b"", digest)
+    fresh = Instance(record, [start, *kept])
+    asked = [event for one in kept for event in one.events]
+    sends = tuple(sends_of(record, asked, fresh.projection, now_us=now_us))
+    record = replace(
+        record,
+        status=fresh.projection.status,
+        updated_us=now_us,
+        wake_at_us=now_us,
+    )
+    commit = Commit(record, old.record.run_id, old.record.last_batch, tuple(stored), sends)
+    await store.commit(commit, now_us=now_us)
+
+
+def _kept(history: list[Batch]) -> list[Batch]:
+    """The batches up to the last failure that came in, that one cut off where it came in; all, without their end."""
+    for index in range(len(history) - 1, -1, -1):
+        events = history[index].events
+        for place in range(len(events) - 1, -1, -1):
+            if isinstance(events[place], _FAILURES):
+                head = replace(history[index], events=events[:place])
+                return [*history[:index], *([head] if head.events else [])]
+    # It failed without any outcome from outside: nothing but its very start can be tried again.
+    return []

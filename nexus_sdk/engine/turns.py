@@ -1,0 +1,374 @@
+"""Receive, load, replay, commit: the one thing the engine does. The commit is one atomic conditional write."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nexus_sdk.codec import wire
+from nexus_sdk.core import events as e
+from nexus_sdk.core.status import Status
+from nexus_sdk.engine.birth import continued, first_batch
+from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
+from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
+from nexus_sdk.engine.mail import Mail
+from nexus_sdk.engine.outbox import sends_of, sends_of_termination
+from nexus_sdk.engine.waiting import sleep
+from nexus_sdk.errors import (
+    ConflictError,
+    HistoryCorruptedError,
+    InstanceFinished,
+    InstanceNotFound,
+    PayloadTooLarge,
+    StoreUnavailable,
+)
+from nexus_sdk.store.port import (
+    CancelTask,
+    Claim,
+    Commit,
+    Committed,
+    InstanceRecord,
+    Lease,
+    Send,
+    Store,
+    StoredBatch,
+    TaskDelivery,
+)
+
+CONFLICTS_MAX = 5
+"""So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
+
+BACKOFF_SECONDS = (0.05, 0.2, 1.0, 5.0)
+"""Delays between tries while the store is unavailable; the last one repeats."""
+
+UNSERVED_SECONDS = 1.0
+"""How long a delivery that this worker does not serve is left to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a turn leads to: tasks to run here, tasks to stop here, whether there is more to do at once."""
+
+    deliveries: tuple[TaskDelivery, ...] = ()
+    stopped: tuple[str, ...] = ()
+    is_ready: bool = False
+
+
+class Turns:
+    """Takes turns, keeping recently used instances warm.
+
+    Args:
+        claim: what a commit may hand out to this worker at the moment.
+        warm_max: so many live executions are kept; dropping one changes nothing but time.
+    """
+
+    def __init__(
+        self, store: Store, surroundings: Surroundings, lease: Lease, claim: Callable[[], Claim | None], warm_max: int
+    ) -> None:
+        self._store = store
+        self._surroundings = surroundings
+        self._lease = lease
+        self._claim = claim
+        self._warm: OrderedDict[str, Instance] = OrderedDict()
+        self._warm_max = warm_max
+
+    async def take(self, instance_id: str, mail: Mail) -> Taken:
+        """Bring an instance as far forward as the mail and its timers allow, durably.
+
+        Whatever happens, the mail is settled, back with the store, or another's by now.
+        """
+        for _ in range(CONFLICTS_MAX):
+            try:
+                return await self._take(instance_id, mail)
+            except ConflictError:
+                self.forget(instance_id)
+                await self._keep_what_is_ours(mail)
+                if not mail:
+                    return Taken()
+            except InstanceNotFound:
+                self.forget(instance_id)
+                await self._discard(mail)
+                return Taken()
+        await self._put_back(mail)
+        return Taken(is_ready=True)
+
+    async def block(self, instance_id: str, mail: Mail, error: Exception) -> None:
+        """Block an instance whose turns keep failing; its mail is kept in its inbox."""
+        self.forget(instance_id)
+        await self._put_back(mail)
+        loaded = await self._store.load(instance_id)
+        if loaded.record.status.is_finished or loaded.record.status is Status.BLOCKED:
+            return
+        instance = Instance(loaded.record, [])
+        instance.projection.status = loaded.record.status
+        through = max((message.number for message in loaded.messages), default=0)
+        await self._commit(instance, blocked(instance, error, (), self._surroundings), Mail(), through)
+
+    def forget(self, instance_id: str) -> None:
+        """Drop a warm instance."""
+        instance = self._warm.pop(instance_id, None)
+        if instance is not None:
+            instance.dispose()
+
+    def close(self) -> None:
+        """Drop all warm instances."""
+        for instance_id in list(self._warm):
+            self.forget(instance_id)
+
+    # --- one try ----------------------------------------------------------------------------------------------------
+
+    async def _take(self, instance_id: str, mail: Mail) -> Taken:
+        instance = await self._open(instance_id, mail)
+        if isinstance(instance, HistoryCorruptedError):
+            await self.block(instance_id, mail, instance)
+            return Taken()
+        messages = mail.messages()
+        decision = decide(
+            instance,
+            messages,
+            is_retry=mail.is_retry,
+            now_us=self._now_us(),
+            surroundings=self._surroundings,
+        )
+        match decision.verdict:
+            case Verdict.FINISHED:
+                self.forget(instance_id)
+                await self._discard(mail)
+                return Taken()
+            case Verdict.UNSERVED:
+                await self._put_back(mail, after_seconds=UNSERVED_SECONDS)
+                return Taken()
+            case Verdict.HOLD:
+                return await self._hold(instance, mail)
+            case Verdict.ADVANCE:
+                return await self._advance(instance, decision, mail)
+
+    async def _open(self, instance_id: str, mail: Mail) -> Instance | HistoryCorruptedError:
+        """The warm instance if it will do, else a fresh one."""
+        instance = self._warm.get(instance_id)
+        if instance is not None and not (mail.delivery is None and self._has_due_timer(instance)):
+            self._warm.move_to_end(instance_id)
+            return instance
+        loaded = await self._store.load(instance_id)
+        if mail.delivery is None and loaded.messages and instance is not None:
+            # A timer is due: what was accepted before it must be applied before it.
+            mail.unleased = loaded.messages
+        if instance is not None and instance.record.last_batch == loaded.record.last_batch:
+            return instance
+        self.forget(instance_id)
+        try:
+            return open_instance(loaded)
+        except HistoryCorruptedError as error:
+            return error
+
+    def _has_due_timer(self, instance: Instance) -> bool:
+        due_us = instance.record.wake_at_us
+        return due_us is not None and due_us <= self._now_us()
+
+    async def _advance(self, instance: Instance, decision: Decision, mail: Mail) -> Taken:
+        if decision.is_blocking and mail.outcomes:
+            # The outcomes are not consumed now: they wait in the inbox, with everything else.
+            await self._send_outcomes(mail)
+        if not decision.events and mail.delivery is None and not mail.unleased:
+            await self._discard(mail)  # late outcomes that mean nothing any more
+            return Taken()
+        through = mail.last_number() if decision.is_blocking else None
+        return await self._commit(instance, decision, mail, through)
+
+    async def _hold(self, instance: Instance, mail: Mail) -> Taken:
+        await self._send_outcomes(mail)
+        if mail.delivery is not None:
+            held = replace(instance.record, held_through=mail.last_number(), wake_at_us=None)
+            commit = Commit(held, held.run_id, held.last_batch, (), settles=(mail.delivery,))
+            await self._store.commit(commit, now_us=self._now_us())
+        self.forget(instance.record.id)
+        return Taken()
+
+    # --- the commit -------------------------------------------------------------------------------------------------
+
+    async def _commit(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Taken:
+        before = instance.record
+        commit = self._prepared(instance, decision, mail, held_through)
+        size = sum(len(batch.data) for batch in commit.batches)
+        if size > self._store.capabilities.commit_bytes_max:
+            raise PayloadTooLarge(
+                f"{before.id}: one turn makes {size} bytes of history; this store takes "
+                f"{self._store.capabilities.commit_bytes_max}.",
+                hint="Pass references instead of large values, or fan out in smaller portions.",
+            )
+        committed = await self._write(commit)
+        self._keep_warm(instance, commit.record)
+        for line in decision.log:
+            self._surroundings.environment.say(line.level, line.event, line.fields)
+        stopped = tuple(send.task_id for send in commit.sends if isinstance(send, CancelTask))
+        return Taken(committed.deliveries, stopped, committed.is_ready)
+
+    def _prepared(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Commit:
+        now_us, record, events = self._now_us(), instance.record, decision.events
+        sends: tuple[Send, ...] = ()
+        batches: tuple[StoredBatch, ...] = ()
+        if events:
+            termination = events[-1] if isinstance(events[-1], e.WorkflowTerminated) else None
+            if termination is not None:
+                sends = tuple(sends_of_termination(record, termination, instance.projection))
+            instance.projection.extend(events)
+            if termination is None:
+                sends = tuple(sends_of(record, events, instance.projection, now_us=now_us))
+            batch, record = self._batch(instance, decision, now_us)
+            batches = (batch,)
+        record = self._indexed(record, instance, events, held_through, now_us)
+        if events and isinstance(events[-1], e.ContinuedAsNew):
+            opening, record = self._next_run(instance, record, events[-1], now_us)
+            batches = (*batches, opening)
+        return Commit(
+            record,
+            instance.record.run_id,
+            instance.record.last_batch,
+            batches,
+            sends,
+            tuple(message.number for message in decision.used if message.number),
+            mail.deliveries(),
+            self._claim(),
+        )
+
+    def _batch(self, instance: Instance, decision: Decision, now_us: int) -> tuple[StoredBatch, InstanceRecord]:
+        execution = instance.execution
+        surroundings = self._surroundings
+        return append(
+            instance.record,
+            decision.events,
+            turn_id=surroundings.environment.randomness.token(),
+            causes=tuple(message.id for message in decision.used),
+            now_us=max(now_us, instance.record.updated_us, execution.now_us if execution else 0),
+            worker=surroundings.worker_id,
+            build=surroundings.build,
+        )
+
+    def _indexed(
+        self,
+        record: InstanceRecord,
+        instance: Instance,
+        events: tuple[e.Event, ...],
+        held_through: int | None,
+        now_us: int,
+    ) -> InstanceRecord:
+        """The record as the history now makes it."""
+        projection, execution = instance.projection, instance.execution
+        wake_at_us = None
+        if not projection.status.is_finished and not projection.status.is_held and execution is not None:
+            created = projection.created
+            wake_at_us = execution.next_deadline_us()
+            if execution.main is None and created is not None:
+                wake_at_us = created.start_at_us
+        status_set = next((x.value for x in reversed(events) if isinstance(x, e.CustomStatusSet)), None)
+        failure = projection.failure
+        return replace(
+            record,
+            status=projection.status,
+            updated_us=max(now_us, record.updated_us),
+            wake_at_us=wake_at_us,
+            held_through=held_through if projection.status.is_held else None,
+            custom_status=record.custom_status if status_set is None else wire.encode_payload(status_set),
+            failure=None if failure is None else wire.encode_failure(failure),
+            build=self._surroundings.build,
+        )
+
+    def _next_run(
+        self, instance: Instance, record: InstanceRecord, end: e.ContinuedAsNew, now_us: int
+    ) -> tuple[StoredBatch, InstanceRecord]:
+        execution = instance.execution
+        assert execution is not None
+        assert execution.created is not None
+        opening = e.WorkflowCreated(
+            record.workflow,
+            record.version,
+            end.arguments,
+            record.parent,
+            timeout_us=execution.created.timeout_us,
+            carried=execution.unread(),
+            previous_run_id=record.run_id,
+            origin="continue",
+        )
+        turn_id = self._surroundings.environment.randomness.token()
+        batch, digest = first_batch(record.id, end.next_run_id, opening, turn_id=turn_id, now_us=now_us)
+        return batch, continued(record, end.next_run_id, digest, now_us)
+
+    async def _write(self, commit: Commit) -> Committed:
+        """Commit, and find out what became of it when the reply is lost."""
+        attempt = 0
+        while True:
+            try:
+                return await self._store.commit(commit, now_us=self._now_us())
+            except StoreUnavailable:
+                await self._back_off(attempt)
+                attempt += 1
+                if commit.batches and await self._is_ours(commit):
+                    return Committed(is_ready=True)
+
+    async def _is_ours(self, commit: Commit) -> bool:
+        """Whether the batch that follows the expected one is that of this very commit."""
+        try:
+            loaded = await self._store.load(
+                commit.record.id, run_id=commit.expected_run_id, after=commit.expected
+            )
+        except StoreUnavailable:
+            return False
+        return bool(loaded.batches) and loaded.batches[0].turn_id == commit.batches[0].turn_id
+
+    def _keep_warm(self, instance: Instance, record: InstanceRecord) -> None:
+        if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:
+            self._warm.pop(record.id, None)
+            instance.dispose()
+            return
+        instance.advanced(record)
+        self._warm[record.id] = instance
+        self._warm.move_to_end(record.id)
+        while len(self._warm) > self._warm_max:
+            self._warm.popitem(last=False)[1].dispose()
+
+    # --- mail that could not be used ----------------------------------------------------------------------------------
+
+    async def _discard(self, mail: Mail) -> None:
+        for delivery in mail.deliveries():
+            await self._store.ack(delivery)
+
+    async def _send_outcomes(self, mail: Mail) -> None:
+        """Leave the outcomes in the inbox of their instance."""
+        outcomes, mail.outcomes = mail.outcomes, []
+        for outcome in outcomes:
+            try:
+                await self._store.send([outcome.for_inbox()], now_us=self._now_us(), settles=[outcome.delivery])
+            except (InstanceFinished, InstanceNotFound):
+                await self._store.ack(outcome.delivery)
+            except ConflictError:
+                continue  # another holds the activity by now, and will report its own outcome
+
+    async def _put_back(self, mail: Mail, after_seconds: float = 0.0) -> None:
+        await self._send_outcomes(mail)
+        if mail.delivery is not None:
+            now_us = self._now_us()
+            later_us = now_us + round(after_seconds * 1_000_000) if after_seconds else None
+            await self._store.release(mail.delivery, now_us=now_us, not_before_us=later_us)
+            mail.delivery = None
+
+    async def _keep_what_is_ours(self, mail: Mail) -> None:
+        """After a conflict: deliveries that another holds by now are his to bring forward."""
+        now_us = self._now_us()
+        mail.unleased = ()
+        if mail.delivery is not None:
+            # The instance has moved on: its messages are read anew.
+            await self._store.release(mail.delivery, now_us=now_us)
+            mail.delivery = None
+        kept = []
+        for outcome in mail.outcomes:
+            if not (await self._store.extend(outcome.delivery, lease=self._lease, now_us=now_us)).is_lost:
+                kept.append(outcome)
+        mail.outcomes = kept
+
+    async def _back_off(self, attempt: int) -> None:
+        seconds = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+        await sleep(self._surroundings.environment.clock, seconds)
+
+    def _now_us(self) -> int:
+        return self._surroundings.environment.clock.now_us()

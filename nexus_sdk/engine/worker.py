@@ -1,0 +1,305 @@
+"""The dispatcher: takes what is ready from the store, hands it to turns and activities, and waits without polling.
+
+One bell, one clock: inside a process nothing is asked for twice. A slow sweep stands behind the bell, for stores whose
+bells may be lost. An idle worker has no task but this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from nexus_sdk.authoring.registry import Registry
+from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.status import Status
+from nexus_sdk.engine.activities import Activities
+from nexus_sdk.engine.attempt import Stop
+from nexus_sdk.engine.environment import Environment
+from nexus_sdk.engine.instance import Surroundings
+from nexus_sdk.engine.mail import Mail, Outcome
+from nexus_sdk.engine.turns import Taken, Turns
+from nexus_sdk.engine.waiting import sleep, sleep_until
+from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
+from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Store, TaskDelivery, TurnDelivery
+
+FAILING_TURNS_MAX = 3
+"""An instance whose turns fail so often in a row for a reason of ours is blocked, visibly, instead of tried for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Attributes:
+        task_queues: which activity queues it serves; None: those of the activities it has.
+        concurrency: so many activities at a time.
+        lease_seconds: how long a dead worker's deliveries stay its own where nobody notices sooner.
+        sweep_seconds: how often it looks although nobody rang.
+        drain_seconds: how long running activities may take when it is told to stop.
+        warm_max: so many instances are kept warm.
+        turns_max: so many instances are moved on at a time.
+    """
+
+    task_queues: frozenset[str] | None = None
+    concurrency: int = 100
+    lease_seconds: float = 30.0
+    sweep_seconds: float = 2.0
+    drain_seconds: float = 10.0
+    warm_max: int = 1_000
+    turns_max: int = 256
+
+
+class Worker:
+    """Serves the workflows and activities of one registry from one store."""
+
+    def __init__(
+        self, store: Store, registry: Registry, codec: Codec, environment: Environment, options: WorkerOptions
+    ) -> None:
+        self.id = f"worker-{environment.randomness.token()[:12]}"
+        self._store = store
+        self._environment = environment
+        self._options = options
+        self._lease = Lease(self.id, options.lease_seconds)
+        self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
+        self._queues = options.task_queues if options.task_queues is not None else registry.task_queues
+        self._turns = Turns(store, self._surroundings, self._lease, self._claim, options.warm_max)
+        self._activities = Activities(store, self._surroundings, self._lease, self._report)
+        self._mail: dict[str, Mail] = {}
+        self._moving: set[str] = set()
+        self._failing: dict[str, int] = {}
+        self._tried: set[tuple[str, int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._is_starved = False
+        self._is_draining = False
+        self._bell = store.doorbell()
+        self._service: list[asyncio.Task[None]] = []
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        await self._store.migrate()
+        self._service = [
+            asyncio.create_task(self._dispatch(), name="nexus dispatcher"),
+            asyncio.create_task(self._sweep(), name="nexus sweep"),
+            asyncio.create_task(self._keep_leases(), name="nexus leases"),
+        ]
+
+    async def stop(self) -> None:
+        """Drain: take nothing more, let activities finish for a while, give back the rest, then return."""
+        self._is_draining = True
+        for task in self._service:
+            task.cancel()
+        await asyncio.gather(*self._service, return_exceptions=True)
+        await self._finish_activities()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        self._bell.close()
+        self._turns.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs here at the moment: no turn, no activity."""
+        return not self._tasks
+
+    @property
+    def running_activities(self) -> int:
+        """How many activities run here."""
+        return len(self._activities.running)
+
+    async def _finish_activities(self) -> None:
+        if self._activities.running or self._moving:
+            patience = asyncio.create_task(sleep(self._environment.clock, self._options.drain_seconds))
+            while self._tasks and not patience.done():
+                await asyncio.wait({patience, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+            patience.cancel()
+        for attempt in list(self._activities.running.values()):
+            attempt.stop(Stop.DRAINED)
+
+    # --- taking work ------------------------------------------------------------------------------------------------
+
+    async def _dispatch(self) -> None:
+        while True:
+            try:
+                next_due_us = await self._take_ready()
+            except StoreUnavailable as error:
+                self._say("warning", f"the store is unavailable: {error.message}")
+                await sleep(self._environment.clock, self._options.sweep_seconds)
+                continue
+            await self._wait(next_due_us)
+
+    async def _take_ready(self) -> int | None:
+        """Take everything that is ready now; when there will be more, as far as known."""
+        while True:
+            now_us = self._environment.clock.now_us()
+            turns_free = self._options.turns_max - len(self._moving)
+            slots_free = self._slots_free()
+            found, due = 0, []
+            for queues, limit in (((TURNS,), turns_free), ((LOCAL, *sorted(self._queues)), slots_free)):
+                if limit <= 0:
+                    continue
+                received = await self._store.receive(queues, limit=limit, lease=self._lease, now_us=now_us)
+                found += len(received.deliveries)
+                if received.next_due_us is not None:
+                    due.append(received.next_due_us)
+                for delivery in received.deliveries:
+                    self._accept(delivery)
+            self._is_starved = turns_free <= 0 or slots_free <= 0
+            if not found:
+                return min(due, default=None)
+
+    async def _wait(self, next_due_us: int | None) -> None:
+        rung = asyncio.ensure_future(self._bell.wait())
+        waits: set[asyncio.Future[None]] = {rung}
+        if next_due_us is not None:
+            waits.add(asyncio.ensure_future(sleep_until(self._environment.clock, next_due_us)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _accept(self, delivery: TaskDelivery | TurnDelivery) -> None:
+        if isinstance(delivery, TurnDelivery):
+            self._mail.setdefault(delivery.instance_id, Mail()).delivery = delivery
+            self._move(delivery.instance_id)
+        else:
+            self._start_activity(delivery)
+
+    def _slots_free(self) -> int:
+        return self._options.concurrency - len(self._activities.running) - self._starting
+
+    def _claim(self) -> Claim | None:
+        if self._is_draining:
+            return None
+        return Claim(self._queues | {LOCAL}, max(0, self._slots_free()), self._lease)
+
+    # --- activities -------------------------------------------------------------------------------------------------
+
+    def _start_activity(self, delivery: TaskDelivery) -> None:
+        self._starting += 1
+        self._spawn(self._run_activity(delivery))
+
+    async def _run_activity(self, delivery: TaskDelivery) -> None:
+        self._starting -= 1
+        try:
+            await self._activities.run(delivery)
+        finally:
+            if self._is_starved:
+                self._bell.ring()
+
+    async def _report(self, outcome: Outcome) -> None:
+        instance_id = outcome.delivery.task.instance_id
+        self._mail.setdefault(instance_id, Mail()).outcomes.append(outcome)
+        self._move(instance_id)
+
+    # --- turns ------------------------------------------------------------------------------------------------------
+
+    def _move(self, instance_id: str) -> None:
+        """See that the instance's mail is worked off, by one task at a time."""
+        if instance_id not in self._moving:
+            self._moving.add(instance_id)
+            self._spawn(self._move_on(instance_id))
+
+    async def _move_on(self, instance_id: str) -> None:
+        try:
+            while mail := self._mail.pop(instance_id, None):
+                taken = await self._turn(instance_id, mail)
+                for delivery in taken.deliveries:
+                    self._start_activity(delivery)
+                for task_id in taken.stopped:
+                    self._activities.stop(task_id, Stop.CANCELLED)
+                if taken.is_ready or self._is_starved:
+                    self._bell.ring()
+        finally:
+            self._moving.discard(instance_id)
+
+    async def _turn(self, instance_id: str, mail: Mail) -> Taken:
+        try:
+            taken = await self._turns.take(instance_id, mail)
+        except InstanceNotFound:
+            return Taken()
+        except Exception as error:
+            await self._turn_failed(instance_id, mail, error)
+            return Taken(is_ready=True)
+        self._failing.pop(instance_id, None)
+        return taken
+
+    async def _turn_failed(self, instance_id: str, mail: Mail, error: Exception) -> None:
+        """A turn failed for a reason that is neither the workflow's nor a race: try again a few times, then block."""
+        failures = self._failing[instance_id] = self._failing.get(instance_id, 0) + 1
+        self._say("error", f"a turn of {instance_id} failed: {error!r}", instance_id=instance_id, exc_info=error)
+        try:
+            self._turns.forget(instance_id)
+            if failures >= FAILING_TURNS_MAX:
+                self._failing.pop(instance_id, None)
+                await self._turns.block(instance_id, mail, error)
+                return
+            await sleep(self._environment.clock, 0.1 * 2**failures)
+            self._mail[instance_id] = _merged(mail, self._mail.get(instance_id))
+        except StoreError as trouble:
+            self._say("error", f"{instance_id} could not be put aside: {trouble.message}", instance_id=instance_id)
+
+    # --- what stands behind the bell ----------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        """Look once in a while: for lost bells, for peers that died, for blocked instances of other builds."""
+        is_first = True
+        while True:
+            try:
+                await self._store.due(before_us=self._environment.clock.now_us(), limit=1_000)
+                await self._retry_blocked(everything=is_first)
+            except StoreError as error:
+                self._say("warning", f"the sweep failed: {error.message}")
+            is_first = False
+            await sleep(self._environment.clock, self._options.sweep_seconds)
+            self._bell.ring()
+
+    async def _retry_blocked(self, everything: bool) -> None:
+        """Try blocked instances again: all of them once, later those that another build has blocked."""
+        page = await self._store.list(Query(statuses=frozenset({Status.BLOCKED})), limit=100)
+        for record in page.records:
+            key = (record.id, record.last_batch)
+            if key in self._tried or not (everything or record.build != self._surroundings.build):
+                continue
+            self._tried.add(key)
+            if self._surroundings.registry.workflow(record.workflow, record.version) is not None:
+                self._mail.setdefault(record.id, Mail()).is_retry = True
+                self._move(record.id)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await sleep(self._environment.clock, self._options.lease_seconds / 3)
+            try:
+                await self._activities.prolong()
+            except StoreError as error:
+                self._say("warning", f"leases could not be prolonged: {error.message}")
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Nothing that goes wrong in one piece of work may be silent, or end the worker."""
+        try:
+            await work
+        except Exception as error:
+            self._say("error", f"unexpected: {error!r}", exc_info=error)
+
+    def _say(self, level: str, event: str, **fields: Any) -> None:
+        self._environment.say(level, event, {"worker": self.id, **fields})
+
+
+def _merged(mail: Mail, later: Mail | None) -> Mail:
+    if later is None:
+        return mail
+    outcomes = mail.outcomes + later.outcomes
+    return Mail(outcomes, later.delivery or mail.delivery, mail.is_retry or later.is_retry)
+
+

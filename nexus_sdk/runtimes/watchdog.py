@@ -1,0 +1,90 @@
+"""The watchdog: stops workflow code that spins without ever yielding.
+
+It lives in a thread of its own, because the event loop can do nothing while the code spins. It raises an exception
+inside the spinning thread; code that swallows it is told again, and the turn fails in any case.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nexus_sdk.errors import WorkflowSpinningError
+
+
+class _Spinning(BaseException):
+    """Raised inside the spinning code."""
+
+
+class ThreadWatchdog:
+    """Gives each block `seconds`; after that, `WorkflowSpinningError`.
+
+    Thread-safe: several threads may be watched at a time. The watching thread starts with the first block.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._lock = threading.Condition()
+        self._watched: dict[int, _Watch] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, instance_id: str) -> Iterator[None]:
+        """See `Watchdog.watching`."""
+        watch = _Watch(threading.get_ident())
+        self._begin(watch)
+        try:
+            try:
+                yield
+            finally:
+                self._end(watch)
+        except _Spinning:
+            pass
+        if watch.has_barked:
+            raise WorkflowSpinningError(
+                f"{instance_id}: the workflow ran for {self._seconds:g} s without yielding, and was stopped.",
+                hint="An endless loop, or heavy computing? Put the work into an activity, and yield inside loops.",
+            )
+
+    def _begin(self, watch: _Watch) -> None:
+        with self._lock:
+            self._watched[id(watch)] = watch
+            watch.ticks_left = 2
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="nexus watchdog", daemon=True)
+                self._thread.start()
+            if len(self._watched) == 1:
+                self._lock.notify()
+
+    def _end(self, watch: _Watch) -> None:
+        with self._lock:
+            self._watched.pop(id(watch), None)
+            if watch.has_barked:
+                # One that was sent and has not arrived yet must not arrive in somebody else's code.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(watch.thread_id), None)
+
+    def _look(self) -> None:
+        """Count each watched block down, a half of its time per look: no clock is compared, none has to agree."""
+        while True:
+            with self._lock:
+                while not self._watched:
+                    self._lock.wait()
+                self._lock.wait(self._seconds / 2)
+                for watch in self._watched.values():
+                    watch.ticks_left -= 1
+                    if watch.ticks_left < 0:
+                        watch.has_barked = True
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                            ctypes.c_ulong(watch.thread_id), ctypes.py_object(_Spinning)
+                        )
+
+
+class _Watch:
+    """One watched block."""
+
+    def __init__(self, thread_id: int) -> None:
+        self.thread_id = thread_id
+        self.ticks_left = 2
+        self.has_barked = False

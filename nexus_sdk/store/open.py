@@ -1,0 +1,141 @@
+"""From a store URL to a store. The one rule: opening does no I/O, and a password in a URL is never repeated.
+
+memory and sqlite are built in; every other scheme is looked up among the installed providers (entry points of the
+group `nexus_sdk.providers`, named like the scheme; the value is an `OpenStore`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from nexus_sdk.errors import ProviderMissing, StoreError
+from nexus_sdk.store.port import Store
+
+GROUP = "nexus_sdk.providers"
+"""The entry-point group of providers."""
+
+_EXTRAS: Mapping[str, str] = {
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "dynamodb": "aws",
+    "azure": "azure",
+    "firestore": "gcp",
+}
+"""Which extra brings the provider of a scheme that is not built in."""
+
+_EXAMPLES = "For example: memory://, sqlite:///orders.db, sqlite:////var/lib/orders.db, postgresql://host/db."
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names. Nothing is connected or made before the first verb.
+
+    ``memory://`` · ``memory://?profile=split`` · ``sqlite:///relative.db`` · ``sqlite:////absolute/path.db``
+    (options: ``synchronous=full|normal``, ``busy_seconds=5``) · or any scheme that an installed provider serves.
+
+    ``synchronous=normal`` writes faster and risks that an operating system crash or a power loss takes the last
+    acknowledged commits with it. The end of the process, however violent, loses nothing either way.
+
+    Raises:
+        StoreError: the URL makes no sense.
+        ProviderMissing: nothing that is installed serves its scheme.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*", scheme):
+        raise _malformed(url, "it does not begin with a scheme and '://'")
+    open_built_in = _BUILT_IN.get(scheme.lower())
+    return open_built_in(url) if open_built_in is not None else _open_provided(scheme.lower(), url)
+
+
+def redact(url: str) -> str:
+    """The URL without passwords, fit for messages and logs."""
+    plain = re.sub(r"(://[^/?#\s]*?):[^/?#]*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&][^=&#]*(?:password|secret|token|key|sig)[^=&#]*=)[^&#]*", r"\1***", plain)
+
+
+# --- built in -------------------------------------------------------------------------------------------------------
+
+
+def _open_memory(url: str) -> Store:
+    from nexus_sdk.store.memory import MemoryStore
+    from nexus_sdk.store.split import SplitMemoryStore
+
+    address, options = _parts(url, known={"profile", "grace"})
+    if address:
+        raise _malformed(url, "a memory store has no path")
+    profile = options.get("profile", "transactional")
+    if profile == "split":
+        return SplitMemoryStore(outbox_grace_seconds=_number(url, options, "grace", 5.0))
+    if profile != "transactional":
+        raise _malformed(url, f"profile={profile!r} is neither 'transactional' nor 'split'")
+    return MemoryStore()
+
+
+def _open_sqlite(url: str) -> Store:
+    from nexus_sdk.store.sqlite import SqliteStore
+
+    address, options = _parts(url, known={"synchronous", "busy_seconds"})
+    if not address.startswith("/") or address in ("/", "//"):
+        raise _malformed(url, "the path comes after three slashes, an absolute one after four")
+    synchronous = options.get("synchronous", "full").lower()
+    if synchronous not in ("full", "normal"):
+        raise _malformed(url, f"synchronous={synchronous!r} is neither 'full' nor 'normal'")
+    path = unquote(address[1:])
+    busy_seconds = _number(url, options, "busy_seconds", 5.0)
+    return SqliteStore(path, synchronous=synchronous.upper(), busy_seconds=busy_seconds)
+
+
+_BUILT_IN: Mapping[str, Callable[[str], Store]] = {"memory": _open_memory, "sqlite": _open_sqlite}
+
+
+def _parts(url: str, *, known: set[str]) -> tuple[str, dict[str, str]]:
+    """What stands after '://', and the options."""
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise _malformed(url, str(error)) from None
+    options = dict(parse_qsl(split.query, keep_blank_values=True))
+    if unknown := sorted(set(options) - known):
+        raise _malformed(url, f"unknown option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return split.netloc + split.path, options
+
+
+def _number(url: str, options: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        number = float(options.get(name, default))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e6:
+        raise _malformed(url, f"{name}={options.get(name)!r} is not a number of seconds")
+    return number
+
+
+def _malformed(url: str, why: str) -> StoreError:
+    return StoreError(f"The store URL {redact(url)!r} makes no sense: {why}.", hint=_EXAMPLES)
+
+
+# --- providers --------------------------------------------------------------------------------------------------------
+
+
+def _open_provided(scheme: str, url: str) -> Store:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=scheme):
+        try:
+            open_provided = entry.load()
+        except ImportError as error:
+            raise _missing(scheme, f"its provider {entry.value!r} cannot be imported ({error})") from error
+        store: Store = open_provided(url)
+        return store
+    raise _missing(scheme, "no installed provider serves it")
+
+
+def _missing(scheme: str, why: str) -> ProviderMissing:
+    extra = _EXTRAS.get(scheme)
+    hint = (
+        f'pip install "nexus-sdk[{extra}]"'
+        if extra is not None
+        else f"Install a package with an entry point {scheme!r} in the group {GROUP!r}. Built in: memory, sqlite."
+    )
+    return ProviderMissing(f"Store URLs of the kind {scheme}:// are not served here: {why}.", hint=hint)
