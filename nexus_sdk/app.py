@@ -35,6 +35,7 @@ class Nexus:
         store: a URL, or an open store. `NEXUS_STORE` or ``sqlite:///nexus.db`` by default.
         workflows, activities: what the app serves; two definitions of one name and version are an error.
         codec: how values are encoded; msgpack by default.
+        environment: clock, threads and chance; those of the process by default.
 
     Making an app does no I/O.
     """
@@ -46,12 +47,13 @@ class Nexus:
         workflows: Iterable[Workflow[Any, Any]] = (),
         activities: Iterable[Activity[Any, Any]] = (),
         codec: Codec | None = None,
+        environment: Environment | None = None,
     ) -> None:
         self.registry = Registry(workflows, activities)
         self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE", DEFAULT_STORE)
         self._store: Store | None = None
         self._codec = codec
-        self._environment: Environment | None = None
+        self._environment = environment
 
     @classmethod
     def from_module(cls, module: str | ModuleType, store: str | Store | None = None) -> Nexus:
@@ -156,7 +158,8 @@ class Nexus:
             WorkflowFailed, WorkflowCancelled, WorkflowTerminated: it ended so.
             BlockingError: it cannot proceed with this code; the instance is kept and can be resumed.
         """
-        return in_event_loop(lambda: self.run_async(workflow, *args, id=id, **options))
+        result: R = in_event_loop(lambda: self.run_async(workflow, *args, id=id, **options))
+        return result
 
     async def run_async(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> Any:
         """The same as `run`, where an event loop runs already."""

@@ -25,8 +25,12 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """Microseconds since the epoch."""
 
-    def call_at(self, when_us: int, callback: Callable[[], Any]) -> Cancellable:
-        """Call `callback` on the event loop when that time has come (at once, if it has)."""
+    def call_at(self, when_us: int, callback: Callable[[], Any], *, is_background: bool = False) -> Cancellable:
+        """Call `callback` on the event loop when that time has come (at once, if it has).
+
+        Background calls (sweeps, the prolonging of leases) move nothing on by themselves: a clock that jumps when
+        everybody waits does not jump for them.
+        """
 
 
 class Randomness(Protocol):

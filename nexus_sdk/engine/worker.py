@@ -100,6 +100,16 @@ class Worker:
         self._bell.close()
         self._turns.close()
 
+    async def abandon(self) -> None:
+        """Stop at once and give nothing back, as a crash would: leases run out by themselves."""
+        self._is_draining = True
+        ending = {*self._service, *self._tasks}
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._bell.close()
+        self._turns.close()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs here at the moment: no turn, no activity."""
@@ -255,7 +265,7 @@ class Worker:
             except StoreError as error:
                 self._say("warning", f"the sweep failed: {error.message}")
             is_first = False
-            await sleep(self._environment.clock, self._options.sweep_seconds)
+            await sleep(self._environment.clock, self._options.sweep_seconds, is_background=True)
             self._bell.ring()
 
     async def _retry_blocked(self, everything: bool) -> None:
@@ -272,7 +282,7 @@ class Worker:
 
     async def _keep_leases(self) -> None:
         while True:
-            await sleep(self._environment.clock, self._options.lease_seconds / 3)
+            await sleep(self._environment.clock, self._options.lease_seconds / 3, is_background=True)
             try:
                 await self._activities.prolong()
             except StoreError as error:

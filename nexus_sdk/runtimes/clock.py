@@ -17,7 +17,7 @@ class SystemClock:
         """See `Clock.now_us`."""
         return time.time_ns() // 1_000
 
-    def call_at(self, when_us: int, callback: Callable[[], Any]) -> _Call:
+    def call_at(self, when_us: int, callback: Callable[[], Any], *, is_background: bool = False) -> _Call:
         """See `Clock.call_at`."""
         return _Call(self, when_us, callback)
 

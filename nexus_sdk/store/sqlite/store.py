@@ -85,6 +85,11 @@ class SqliteStore:
         """How many write transactions this object has committed."""
         return self._writer.transactions
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a write is in flight on another thread; a test that waits for quiet asks."""
+        return self._writer.is_writing
+
     # --- instances ------------------------------------------------------------------------------------------------
 
     async def create(self, new: NewInstance, *, now_us: int) -> InstanceRecord:

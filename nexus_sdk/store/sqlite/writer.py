@@ -82,6 +82,12 @@ class Writer:
         loop.call_soon(self._flush)
         return await job.future
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a group is in flight on the writer thread, or waits for its turn."""
+        with self._lock:
+            return self._is_writing or bool(self._pending)
+
     def close(self) -> None:
         """Let the group under way end, and end the thread."""
         with self._lock:

@@ -1,0 +1,245 @@
+"""create, load, find, list, count, purge, migrate, close."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from nexus_sdk.core.events import ParentRef
+from nexus_sdk.core.status import Status
+from nexus_sdk.errors import InstanceExists, InstanceFinished, InstanceNotFound, StoreError
+from nexus_sdk.store.port import InstanceRecord, Query, Store
+from nexus_sdk.testing.provider_suite.builders import (
+    ANNA,
+    T0,
+    at,
+    finish,
+    message,
+    new,
+    pending,
+    receive_turns,
+    record,
+    started,
+    task,
+    turn,
+)
+
+
+class CreateLaws:
+    """`create`, `load` and `find`."""
+
+    async def test_a_created_instance_has_its_batch_and_its_message_and_is_ready(self, store: Store) -> None:
+        made = await store.create(new("a"), now_us=at(1))
+        loaded = await store.load("a")
+        assert loaded.record == made == await store.find("a") == new("a").record
+        assert [batch.data for batch in loaded.batches] == [b"batch-1"]
+        (start,) = loaded.messages
+        assert (start.id, start.number, start.accepted_at_us, start.is_remembered) == ("nexus:start", 1, at(1), True)
+        assert (await receive_turns(store, now_us=at(1)))["a"].messages == (start,)
+
+    async def test_every_field_of_a_record_comes_back_as_it_was(self, store: Store) -> None:
+        full = record(
+            "a",
+            namespace="shop",
+            program="machine",
+            definition_digest="d",
+            build="b7",
+            parent=ParentRef("p", "run-p", "3.0"),
+            is_detached=True,
+            root="p",
+            priority=-3,
+            attributes={"text": "ä", "int": 3, "float": 2.5, "yes": True},
+            trace={"traceparent": "00-1"},
+            custom_status=b"\x00\xff",
+            failure=b"f",
+            wake_at_us=at(9),
+            held_through=4,
+            status=Status.BLOCKED,
+        )
+        await store.create(replace(new("a"), record=full), now_us=T0)
+        assert await store.find("a") == full
+
+    async def test_the_same_request_again_changes_nothing(self, store: Store) -> None:
+        before = await started(store, "a")
+        assert await store.create(new("a"), now_us=at(5)) == before
+        assert await pending(store, "a") == []
+
+    async def test_another_request_finds_the_id_taken(self, store: Store) -> None:
+        await store.create(new("a"), now_us=T0)
+        with pytest.raises(InstanceExists):
+            await store.create(new("a", request_id="request-2"), now_us=T0)
+        assert (await store.find("a")).request_id == "request-1"
+
+    async def test_of_many_racing_requests_one_gets_the_id(self, store: Store) -> None:
+        attempts = [store.create(new("a", request_id=f"r{n % 5}"), now_us=T0) for n in range(20)]
+        outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+        winner = (await store.find("a")).request_id
+        for n, outcome in enumerate(outcomes):
+            expected = InstanceRecord if f"r{n % 5}" == winner else InstanceExists
+            assert isinstance(outcome, expected), outcome
+        assert await pending(store, "a") == ["nexus:start"]
+
+    async def test_an_unknown_instance_is_not_found(self, store: Store) -> None:
+        with pytest.raises(InstanceNotFound):
+            await store.load("nobody")
+        with pytest.raises(InstanceNotFound):
+            await store.find("nobody")
+
+    async def test_load_returns_the_batches_past_a_number(self, store: Store) -> None:
+        before = await started(store, "a")
+        await store.commit(turn(before), now_us=T0)
+        assert [batch.number for batch in (await store.load("a", after=1)).batches] == [2, 3]
+        assert (await store.load("a", after=3)).batches == ()
+        assert (await store.load("a", after=99)).batches == ()
+
+    async def test_load_returns_the_batches_of_an_earlier_run(self, store: Store) -> None:
+        before = await started(store, "a")
+        next_run = turn(before, run_id="run-2", run=2)
+        await store.commit(next_run, now_us=T0)
+        assert [batch.number for batch in (await store.load("a")).batches] == [3]
+        old = await store.load("a", run_id="run-1", after=1)
+        assert [batch.number for batch in old.batches] == [2]
+        assert old.record == next_run.record
+
+    async def test_ids_and_bodies_of_many_bytes_are_kept(self, store: Store) -> None:
+        instance_id, message_id = "bestellung-日本-🚚/ä b", "ereignis-ß-🚀"
+        await store.create(new(instance_id), now_us=T0)
+        body = bytes(range(256)) * 40
+        await store.send([message(instance_id, message_id, body=body)], now_us=T0)
+        found = (await store.load(instance_id)).messages[1]
+        assert (found.id, found.instance_id, found.body) == (message_id, instance_id, body)
+        assert set(await receive_turns(store)) == {instance_id}
+
+
+class ListLaws:
+    """`list` and `count`. Lag is waited out by `settled`, which a provider with a lag overrides."""
+
+    async def settled(self, store: Store) -> None:
+        """Return when lists show what was written."""
+
+    async def test_filters_restrict_lists_and_counts(self, store: Store) -> None:
+        for n, (workflow, attributes) in enumerate(
+            [("order", {"city": "Bern", "vip": True}), ("order", {"city": "Rom", "vip": False}), ("bill", {"vip": 1})]
+        ):
+            await store.create(new(f"i{n}", workflow=workflow, attributes=attributes, created_us=at(n)), now_us=T0)
+        await finish(store, await store.find("i1"))
+        await self.settled(store)
+        for query, expected in [
+            (Query(), ["i2", "i1", "i0"]),
+            (Query(workflow="order"), ["i1", "i0"]),
+            (Query(statuses=frozenset({Status.COMPLETED, Status.FAILED})), ["i1"]),
+            (Query(attributes={"city": "Bern"}), ["i0"]),
+            (Query(attributes={"vip": True}), ["i0"]),
+            (Query(attributes={"vip": 1}), ["i2"]),
+            (Query(attributes={"vip": True, "city": "Rom"}), []),
+            (Query(created_after_us=at(0.5)), ["i2", "i1"]),
+            (Query(created_before_us=at(0.5)), ["i0"]),
+            (Query(workflow="order", statuses=frozenset({Status.RUNNING})), ["i0"]),
+        ]:
+            page = await store.list(query, limit=10)
+            assert [found.id for found in page.records] == expected, query
+            assert page.cursor is None
+            assert await store.count(query) == len(expected)
+
+    async def test_attributes_are_found_under_their_present_values(self, store: Store) -> None:
+        before = await store.create(new("a", attributes={"step": "packed", "n": 1.5}), now_us=T0)
+        await store.commit(turn(before, attributes={"step": "sent"}), now_us=T0)
+        await self.settled(store)
+        assert await store.count(Query(attributes={"step": "packed"})) == 0
+        assert await store.count(Query(attributes={"n": 1.5})) == 0
+        assert await store.count(Query(attributes={"step": "sent"})) == 1
+
+    async def test_pages_are_stable_under_inserts(self, store: Store) -> None:
+        for n in range(7):
+            await store.create(new(f"i{n}", created_us=at(n // 2)), now_us=T0)
+        await self.settled(store)
+        expected = [found.id for found in (await store.list(Query(), limit=100)).records]
+        seen: list[str] = []
+        cursor = None
+        for number in range(4):
+            page = await store.list(Query(), limit=2, cursor=cursor)
+            seen += [found.id for found in page.records]
+            cursor = page.cursor
+            await store.create(new(f"later-{number}", created_us=at(100 + number)), now_us=T0)
+            await self.settled(store)
+        assert seen == expected
+        assert cursor is None
+
+    async def test_a_cursor_that_is_none_is_refused(self, store: Store) -> None:
+        with pytest.raises(StoreError):
+            await store.list(Query(), limit=2, cursor="nonsense")
+
+
+class PurgeLaws:
+    """`purge` and its tombstone; `migrate` and `close`."""
+
+    async def test_a_purged_instance_is_gone_with_everything(self, store: Store) -> None:
+        before = await finish(store, await started(store, "a", task("a")))
+        await store.purge("a", now_us=T0)
+        with pytest.raises(InstanceNotFound):
+            await store.load("a")
+        with pytest.raises(InstanceNotFound):
+            await store.send([message("a", "m")], now_us=T0)
+        with pytest.raises(InstanceNotFound):
+            await store.commit(turn(before), now_us=T0)
+        assert await store.count(Query()) == 0
+        assert (await store.receive(["work"], limit=9, lease=ANNA, now_us=at(1))).deliveries == ()
+
+    async def test_purging_twice_is_no_error_and_an_unknown_one_is(self, store: Store) -> None:
+        await finish(store, await started(store, "a"))
+        await store.purge("a", now_us=T0)
+        await store.purge("a", now_us=T0)
+        with pytest.raises(InstanceNotFound):
+            await store.purge("nobody", now_us=T0)
+
+    async def test_an_unfinished_instance_is_not_purged(self, store: Store) -> None:
+        await started(store, "a")
+        with pytest.raises(StoreError):
+            await store.purge("a", now_us=T0)
+        assert (await store.find("a")).id == "a"
+
+    async def test_a_late_request_does_not_bring_it_back_and_another_takes_the_id(self, store: Store) -> None:
+        parent = await started(store, "parent")
+        await finish(store, await started(store, "a"))
+        await store.purge("a", now_us=T0, tombstone_seconds=60)
+        late = new("a", if_refused=message("parent", "refused"))
+        await store.commit(turn(parent, late), now_us=at(1))
+        with pytest.raises(InstanceNotFound):
+            await store.find("a")
+        assert await pending(store, "parent") == []
+        with pytest.raises(InstanceNotFound):
+            await store.create(new("a"), now_us=at(1))
+        await store.create(new("a", request_id="request-2"), now_us=at(1))
+        assert await pending(store, "a") == ["nexus:start"]
+        assert [batch.number for batch in (await store.load("a")).batches] == [1]
+
+    async def test_a_tombstone_does_not_stay_for_ever(self, store: Store) -> None:
+        await finish(store, await started(store, "a"))
+        await store.purge("a", now_us=T0, tombstone_seconds=60)
+        await store.create(new("a"), now_us=at(61))
+        assert await pending(store, "a") == ["nexus:start"]
+
+    async def test_purge_forgets_remembered_ids(self, store: Store) -> None:
+        await finish(store, await started(store, "a"))
+        with pytest.raises(InstanceFinished):
+            await store.send([message("a", "m")], now_us=T0)
+        await store.purge("a", now_us=T0)
+        await store.create(new("a", request_id="request-2"), now_us=T0)
+        await store.send([message("a", "nexus:start"), message("a", "m")], now_us=T0)
+        assert await pending(store, "a") == ["nexus:start", "m"]
+
+    async def test_migrate_is_idempotent_and_keeps_the_data(self, store: Store) -> None:
+        version = await store.migrate()
+        await store.create(new("a"), now_us=T0)
+        assert await store.migrate() == version
+        assert (await store.find("a")).id == "a"
+
+    async def test_a_closed_store_opens_itself_again(self, store: Store) -> None:
+        await store.create(new("a"), now_us=T0)
+        await store.close()
+        await store.close()
+        assert (await store.find("a")).id == "a"
+        await store.send([message("a", "m")], now_us=T0)
+        assert await pending(store, "a") == ["nexus:start", "m"]

@@ -1,0 +1,55 @@
+"""Knowing when everybody waits: nothing is ready on the event loop, and no thread is at work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+
+class ThreadWatch:
+    """Counts the work that the event loop has given to threads and not got back."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Future[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._plain = self._loop.run_in_executor
+        self._executor = ThreadPoolExecutor(8, thread_name_prefix="nexus test")
+
+    def __enter__(self) -> ThreadWatch:
+        self._loop.run_in_executor = self._run_in_executor  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.run_in_executor = self._plain  # type: ignore[method-assign]
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def executor(self) -> Executor:
+        """Threads for synchronous activities."""
+        return self._executor
+
+    async def everybody_waits(self, is_busy: Callable[[], bool] = lambda: False) -> None:
+        """Return when the loop has nothing to do, threads have given back their work, and `is_busy` says no."""
+        while True:
+            await asyncio.sleep(0)
+            if self._loop_is_ready() or is_busy():
+                continue
+            if not self._under_way:
+                return
+            await asyncio.wait({asyncio.wrap_future(one) for one in self._under_way}, return_when="FIRST_COMPLETED")
+
+    def leave_threads_alone(self) -> None:
+        """Wait no longer for what threads do now: they are meant to hang."""
+        self._under_way.clear()
+
+    def _loop_is_ready(self) -> bool:
+        # The loop keeps what is ready in `_ready`; there is no public way to ask. Our own turn is already taken out.
+        return bool(getattr(self._loop, "_ready", ()))
+
+    def _run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
+        future: Future[Any] = (executor or self._executor).submit(func, *args)
+        self._under_way.add(future)
+        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._under_way.discard, done))
+        return asyncio.wrap_future(future, loop=self._loop)
