@@ -5,10 +5,10 @@ Importing this package is cheap: everything is loaded where it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # the name is enough for type checkers; importing `typing` would be most of this import's cost
 if TYPE_CHECKING:
+    from typing import Any
+
     from nexus_sdk.app import Nexus as Nexus
     from nexus_sdk.authoring.activity import Activity as Activity
     from nexus_sdk.authoring.activity import activity as activity
@@ -110,6 +110,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'nexus_sdk' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -139,7 +139,9 @@ class Nexus:
 
         if concurrency < 1:
             raise DefinitionError(f"worker: concurrency must be at least 1, got {concurrency!r}.")
-        queues = None if task_queues is None else frozenset([task_queues] if isinstance(task_queues, str) else task_queues)
+        queues = (
+            None if task_queues is None else frozenset([task_queues] if isinstance(task_queues, str) else task_queues)
+        )
         options = WorkerOptions(queues, concurrency, lease_seconds, drain_seconds=drain_seconds)
         worker = Worker(self.store, self.registry, self.codec, self.environment, options)
         await worker.start()
@@ -148,7 +150,9 @@ class Nexus:
         finally:
             await worker.stop()
 
-    def run(self, workflow: Workflow[Any, R] | BoundCall[R] | Any, *args: Any, id: str | None = None, **options: Any) -> R:
+    def run(
+        self, workflow: Workflow[Any, R] | BoundCall[R] | Any, *args: Any, id: str | None = None, **options: Any
+    ) -> R:
         """Run a workflow to its end with an embedded worker; its result.
 
         With an id that exists it attaches: it goes on where it was, or returns the finished result.

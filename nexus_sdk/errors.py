@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from nexus_sdk.core.failure import Failure
+    from nexus_sdk.core.failure import ExceptionKind, Failure
 
 
 class NexusError(Exception):
@@ -273,7 +273,7 @@ class RemoteFailure(NexusError):
         """The traceback's text where it happened."""
         return self.failure.traceback
 
-    def is_type(self, kind: type[BaseException] | str) -> bool:
+    def is_type(self, kind: ExceptionKind) -> bool:
         """Whether the original exception was of this class (or a subclass), or has this type name."""
         return self.failure.is_type(kind)
 
@@ -356,7 +356,9 @@ def named_code(error: BaseException) -> str | None:
     return error.code if isinstance(error, NexusError) else None
 
 
-__all__: Sequence[str] = [name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, BaseException)]
+__all__: Sequence[str] = [
+    name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, BaseException)
+]
 _CODES: Mapping[str, type[NexusError]] = {
     value.code: value for value in list(globals().values()) if isinstance(value, type) and issubclass(value, NexusError)
 }

@@ -125,7 +125,7 @@ class ActivityDecorator:
     def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
     def __call__(self, fn: Callable[..., Any]) -> Activity[Any, Any]:
         """Make the definition."""
-        name: str = self._name or getattr(fn, "__name__", "")
+        name = self._name or str(getattr(fn, "__name__", ""))
         check_function(fn, "activity", name)
         return Activity(fn, name, self._options, self._compensate)
 

@@ -126,7 +126,7 @@ class WorkflowDecorator:
     def __call__(self, fn: Body[P]) -> Workflow[P, Any]: ...
     def __call__(self, fn: Callable[..., Any]) -> Workflow[Any, Any]:
         """Make the definition."""
-        name: str = self._name or getattr(fn, "__name__", "")
+        name = self._name or str(getattr(fn, "__name__", ""))
         check_function(fn, "workflow", name)
         if not inspect.isasyncgenfunction(fn) and not inspect.iscoroutinefunction(fn):
             raise DefinitionError(
@@ -157,12 +157,8 @@ def workflow(
     name: str | None = None, /, *, version: str = "1", timeout: Duration | None = None
 ) -> WorkflowDecorator: ...
 @overload
-def workflow(
-    *, name: str | None = None, version: str = "1", timeout: Duration | None = None
-) -> WorkflowDecorator: ...
-def workflow(
-    fn: Any = None, /, *, name: str | None = None, version: str = "1", timeout: Duration | None = None
-) -> Any:
+def workflow(*, name: str | None = None, version: str = "1", timeout: Duration | None = None) -> WorkflowDecorator: ...
+def workflow(fn: Any = None, /, *, name: str | None = None, version: str = "1", timeout: Duration | None = None) -> Any:
     """Make a workflow of an async generator or a coroutine function: `@workflow` or `@workflow(…)`.
 
     Args:

@@ -388,7 +388,7 @@ class WorkflowUnblocked(Input):
 
 @dataclass(frozen=True, slots=True)
 class LookRequested(Input):
-    """"Have a look": the body of messages that only wake an instance. Never part of a history."""
+    """ "Have a look": the body of messages that only wake an instance. Never part of a history."""
 
     kind: ClassVar[int] = 79
 

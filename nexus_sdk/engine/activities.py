@@ -1,4 +1,4 @@
-"""Running activities: from a leased delivery to an outcome for its instance, a next attempt, or the delivery given back."""
+"""Running activities: from a leased delivery to an outcome, a next attempt, or the delivery given back."""
 
 from __future__ import annotations
 

@@ -65,9 +65,7 @@ def decide(
         return blocked(instance, error, resumptions, surroundings)
 
 
-def blocked(
-    instance: Instance, error: Exception, used: tuple[Message, ...], surroundings: Surroundings
-) -> Decision:
+def blocked(instance: Instance, error: Exception, used: tuple[Message, ...], surroundings: Surroundings) -> Decision:
     """The decision to block an instance, with the reason."""
     instance.dispose()
     if instance.record.status is Status.BLOCKED and not used:
@@ -76,9 +74,7 @@ def blocked(
         reason = f"{instance.record.id}: {error}"
         error = TurnFailedError(reason, hint="Mend the cause and resume it: nexus resume, or handle.resume().")
     failure = surroundings.services().describe(error)
-    return Decision(
-        Verdict.ADVANCE, (e.WorkflowBlocked(failure, surroundings.build),), used, is_blocking=True
-    )
+    return Decision(Verdict.ADVANCE, (e.WorkflowBlocked(failure, surroundings.build),), used, is_blocking=True)
 
 
 def _run(

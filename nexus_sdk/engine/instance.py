@@ -103,7 +103,13 @@ def open_instance(loaded: Loaded) -> Instance:
 
 
 def append(
-    record: InstanceRecord, events: Sequence[e.Event], *, turn_id: str, causes: tuple[str, ...], now_us: int, worker: str,
+    record: InstanceRecord,
+    events: Sequence[e.Event],
+    *,
+    turn_id: str,
+    causes: tuple[str, ...],
+    now_us: int,
+    worker: str,
     build: str,
 ) -> tuple[StoredBatch, InstanceRecord]:
     """The next batch of the present run, and the record with its number and hash."""

@@ -44,7 +44,10 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     token = surroundings.environment.randomness.token
     run_id = token()
     opening = replace(
-        created, previous_run_id=record.run_id, origin="rewind", start_at_us=None,
+        created,
+        previous_run_id=record.run_id,
+        origin="rewind",
+        start_at_us=None,
         seed=created.seed or record.run_id,
     )
     batch, digest = first_batch(record.id, run_id, opening, turn_id=token(), now_us=now_us)

@@ -309,9 +309,7 @@ class Turns:
     async def _is_ours(self, commit: Commit) -> bool:
         """Whether the batch that follows the expected one is that of this very commit."""
         try:
-            loaded = await self._store.load(
-                commit.record.id, run_id=commit.expected_run_id, after=commit.expected
-            )
+            loaded = await self._store.load(commit.record.id, run_id=commit.expected_run_id, after=commit.expected)
         except StoreUnavailable:
             return False
         return bool(loaded.batches) and loaded.batches[0].turn_id == commit.batches[0].turn_id

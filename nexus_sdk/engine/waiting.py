@@ -10,9 +10,7 @@ from nexus_sdk.engine.environment import Clock
 async def sleep_until(clock: Clock, when_us: int, *, is_background: bool = False) -> None:
     """Return when the clock says so."""
     done = asyncio.get_running_loop().create_future()
-    timer = clock.call_at(
-        when_us, lambda: None if done.done() else done.set_result(None), is_background=is_background
-    )
+    timer = clock.call_at(when_us, lambda: None if done.done() else done.set_result(None), is_background=is_background)
     try:
         await done
     finally:

@@ -25,7 +25,7 @@ from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
 from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Store, TaskDelivery, TurnDelivery
 
 FAILING_TURNS_MAX = 3
-"""An instance whose turns fail so often in a row for a reason of ours is blocked, visibly, instead of tried for ever."""
+"""An instance whose turns fail so often in a row, for a reason of ours, is blocked visibly instead of tried for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,5 +311,3 @@ def _merged(mail: Mail, later: Mail | None) -> Mail:
         return mail
     outcomes = mail.outcomes + later.outcomes
     return Mail(outcomes, later.delivery or mail.delivery, mail.is_retry or later.is_retry)
-
-

@@ -199,7 +199,7 @@ async def test_another_applications_database_is_left_alone(tmp_path: Path) -> No
 
 
 async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="directory .*nowhere does not exist") as caught:
+    with pytest.raises(StoreError, match=r"directory .*nowhere does not exist") as caught:
         await SqliteStore(str(tmp_path / "nowhere" / "store.db")).create(new("a"), now_us=T0)
     assert "sqlite:///" in caught.value.hint
 
@@ -211,12 +211,12 @@ async def test_a_directory_is_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
 async def test_a_read_only_directory_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+    os.chmod(tmp_path, 0o500)
     try:
         with pytest.raises(StoreError, match=r"store\.db: the file or its directory is read-only"):
             await SqliteStore(str(tmp_path / "store.db")).create(new("a"), now_us=T0)
     finally:
-        tmp_path.chmod(0o700)
+        os.chmod(tmp_path, 0o700)
 
 
 async def test_a_read_only_file_is_named(store: SqliteStore) -> None:
@@ -253,17 +253,15 @@ async def test_a_file_that_stays_locked_is_unavailable_and_works_again_later(sto
     await store.commit(turn(record), now_us=T0)
 
 
-async def test_a_newer_schema_is_refused_and_an_older_one_asks_for_migrate(store: SqliteStore) -> None:
+async def test_a_newer_schema_is_refused(store: SqliteStore) -> None:
     await store.create(new("a"), now_us=T0)
     await store.close()
-    for version, expected in ((VERSION + 1, "Upgrade"), (VERSION - 1, "")):
-        with closing(sqlite3.connect(store.path)) as other, other:
-            other.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (version,))
-        if expected:
-            for verb in (store.find("a"), store.migrate(), store.create(new("b"), now_us=T0)):
-                with pytest.raises(SchemaOutdated) as caught:
-                    await verb
-                assert expected in caught.value.hint
+    with closing(sqlite3.connect(store.path)) as other, other:
+        other.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (VERSION + 1,))
+    for verb in (store.find("a"), store.migrate(), store.create(new("b"), now_us=T0)):
+        with pytest.raises(SchemaOutdated, match=f"knows versions up to {VERSION}") as caught:
+            await verb
+        assert "Upgrade" in caught.value.hint
 
 
 async def test_an_uncommitted_transaction_of_a_crashed_process_leaves_no_trace(store: SqliteStore) -> None:

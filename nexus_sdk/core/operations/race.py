@@ -49,9 +49,7 @@ class RaceNode(Group):
 
     __slots__ = ("names",)
 
-    def __init__(
-        self, fiber: Fiber, path: str, elements: Sequence[Startable], names: Sequence[str | None]
-    ) -> None:
+    def __init__(self, fiber: Fiber, path: str, elements: Sequence[Startable], names: Sequence[str | None]) -> None:
         super().__init__(fiber, path)
         self.names = names
         for index, element in enumerate(elements):

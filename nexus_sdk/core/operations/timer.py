@@ -37,7 +37,9 @@ class SleepOperation(RecordedOperation[None]):
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """See `RecordedOperation.leaf`. The recorded moment counts, should the code's have changed."""
         recorded = self.execution.last_output
-        return TimerLeaf(fiber, path, self.site, recorded.due_us if isinstance(recorded, e.TimerStarted) else self.due_us)
+        return TimerLeaf(
+            fiber, path, self.site, recorded.due_us if isinstance(recorded, e.TimerStarted) else self.due_us
+        )
 
 
 class TimerLeaf(Leaf):

@@ -31,6 +31,10 @@ CALLS_MAX = 200
 """More calls than the script ever makes."""
 
 
+End = list[tuple[str, Status, int, list[InboxMessage]]]
+"""Of each instance: id, status, number of batches, pending messages."""
+
+
 class Crash(BaseException):
     """The process ends here."""
 
@@ -103,7 +107,7 @@ class Worker:
         return await getattr(self._store, verb)(*arguments, **options)
 
 
-async def history_of(store: Store) -> list[tuple[str, Status, int, list[InboxMessage]]]:
+async def history_of(store: Store) -> End:
     """The end state, without its times."""
     loaded = [await store.load(instance_id) for instance_id in ("order", "child")]
     return [
@@ -112,7 +116,7 @@ async def history_of(store: Store) -> list[tuple[str, Status, int, list[InboxMes
     ]
 
 
-END: list[tuple[str, Status, int, list[InboxMessage]]] = [("order", Status.COMPLETED, 4, []), ("child", Status.COMPLETED, 3, [])]
+END: End = [("order", Status.COMPLETED, 4, []), ("child", Status.COMPLETED, 3, [])]
 """Where the script must come to, crashed or not."""
 
 

@@ -1,0 +1,218 @@
+"""The stores agree: any sequence of verbs gives the same answers and leaves the same state in all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nexus_sdk.core.status import Status
+from nexus_sdk.errors import NexusError
+from nexus_sdk.store.memory import MemoryStore
+from nexus_sdk.store.port import (
+    LOCAL,
+    TURNS,
+    CancelTask,
+    Claim,
+    Delivery,
+    InstanceRecord,
+    Lease,
+    Query,
+    Send,
+    Store,
+    TaskDelivery,
+)
+from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.store.sqlite import SqliteStore
+from nexus_sdk.testing.provider_suite.builders import at, message, new, task, turn
+
+IDS = st.sampled_from("ab")
+NAMES = st.sampled_from("xyz")
+SENDS = st.one_of(
+    st.builds(
+        lambda to, name, remembered, reply: message(
+            to,
+            name,
+            is_remembered=remembered,
+            if_accepted=message(reply, f"{name}-yes"),
+            if_refused=message(reply, f"{name}-no"),
+        ),
+        st.sampled_from("abn"),
+        NAMES,
+        st.booleans(),
+        IDS,
+    ),
+    st.builds(
+        lambda name, queue, delay, priority: ("task", name, queue, delay, priority),
+        NAMES,
+        st.sampled_from(["work", LOCAL]),
+        st.sampled_from([0, 20]),
+        st.integers(0, 1),
+    ),
+    st.builds(lambda name: ("cancel", name), NAMES),
+    st.builds(
+        lambda to, request: new(to, request_id=request, if_refused=message("a", f"{to}-taken")),
+        IDS,
+        st.sampled_from("rs"),
+    ),
+)
+VERBS = st.one_of(
+    st.tuples(st.just("create"), IDS, st.sampled_from("rs")),
+    st.tuples(
+        st.just("commit"),
+        IDS,
+        st.lists(SENDS, max_size=3),
+        st.sets(st.integers(1, 4), max_size=3),
+        st.booleans(),
+        st.sampled_from([None, 0, 1, 3]),
+        st.sampled_from([Status.RUNNING] * 5 + [Status.COMPLETED, Status.SUSPENDED]),
+        st.sampled_from([None, 10, 50]),
+    ),
+    st.tuples(st.just("send"), IDS, st.lists(NAMES, min_size=1, max_size=2), st.booleans()),
+    st.tuples(st.just("receive"), st.sampled_from([TURNS, "work", LOCAL]), st.integers(1, 3)),
+    st.tuples(st.sampled_from(["extend", "release", "ack", "retry"]), st.integers(0, 5)),
+    st.tuples(st.just("pass"), st.sampled_from([1, 15, 40])),
+    st.tuples(st.just("purge"), IDS),
+)
+
+
+class Player:
+    """Plays a sequence of verbs on one store, and tells what it answered."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now_us = at(0)
+        self.held: list[Delivery] = []
+        self.lease = Lease("anna", 30)
+
+    async def play(self, verb: tuple[Any, ...]) -> Any:
+        try:
+            return await getattr(self, f"_{verb[0]}")(*verb[1:])
+        except NexusError as error:
+            return type(error).__name__
+
+    async def state(self) -> Any:
+        found: list[Any] = []
+        for name in "ab":
+            try:
+                found.append(await self.store.load(name))
+            except NexusError as error:
+                found.append(type(error).__name__)
+        return found, (await self.store.list(Query(), limit=9)).records
+
+    async def _create(self, name: str, request: str) -> InstanceRecord:
+        return await self.store.create(new(name, request_id=request), now_us=self.now_us)
+
+    async def _commit(
+        self,
+        name: str,
+        sends: list[Any],
+        consumed: set[int],
+        settles: bool,
+        limit: int | None,
+        status: Status,
+        wake: int | None,
+    ) -> Any:
+        before = await self.store.find(name)
+        commit = turn(
+            before,
+            *(_as_send(name, send, self.now_us) for send in sends),
+            consumed=sorted(consumed),
+            settles=[self.held[-1]] if settles and self.held else [],
+            claim=Claim(frozenset({"work"}), limit, self.lease) if limit is not None else None,
+            status=status,
+            wake_at_us=at(wake) if wake is not None else None,
+            held_through=2 if status is Status.SUSPENDED else None,
+        )
+        committed = await self.store.commit(commit, now_us=self.now_us)
+        self.held += committed.deliveries
+        return sorted(map(_told, committed.deliveries)), committed.is_ready
+
+    async def _send(self, name: str, names: list[str], settles: bool) -> None:
+        settled = [self.held[-1]] if settles and self.held else []
+        messages = [message(name, each) for each in names]
+        await self.store.send(messages, settles=settled, now_us=self.now_us)
+
+    async def _receive(self, queue: str, limit: int) -> Any:
+        await self.store.due(before_us=self.now_us, limit=9)
+        received = await self.store.receive([queue], limit=limit, lease=self.lease, now_us=self.now_us)
+        self.held += sorted(received.deliveries, key=_told)
+        return sorted(map(_told, received.deliveries))
+
+    async def _extend(self, index: int) -> Any:
+        return await self._with(index, lambda held: self.store.extend(held, lease=self.lease, now_us=self.now_us))
+
+    async def _release(self, index: int) -> Any:
+        return await self._with(index, lambda held: self.store.release(held, now_us=self.now_us))
+
+    async def _ack(self, index: int) -> Any:
+        return await self._with(index, self.store.ack)
+
+    async def _retry(self, index: int) -> Any:
+        async def retry(held: Delivery) -> None:
+            if isinstance(held, TaskDelivery):
+                following = task(held.task.instance_id, held.task.id[6:], attempt=held.task.attempt + 1)
+                await self.store.retry(held, following, now_us=self.now_us)
+
+        return await self._with(index, retry)
+
+    async def _with(self, index: int, act: Any) -> Any:
+        return await act(self.held[index % len(self.held)]) if self.held else None
+
+    async def _pass(self, seconds: int) -> None:
+        self.now_us += seconds * 1_000_000
+
+    async def _purge(self, name: str) -> None:
+        await self.store.purge(name, now_us=self.now_us, tombstone_seconds=30)
+
+
+def _as_send(name: str, send: Any, now_us: int) -> Send:
+    match send:
+        case ("task", task_name, queue, delay, priority):
+            return task(name, task_name, queue, not_before_us=now_us + delay * 1_000_000, priority=priority)
+        case ("cancel", task_name):
+            return CancelTask(f"run-1/{task_name}", name, message(name, f"{task_name}-removed"))
+        case _:
+            return send  # type: ignore[no-any-return]  # a message or an instance as it is
+
+
+def _told(delivery: Delivery) -> tuple[Any, ...]:
+    """A delivery without its token."""
+    if isinstance(delivery, TaskDelivery):
+        task = delivery.task
+        return (
+            task.instance_id,
+            task.id,
+            task.attempt,
+            delivery.deliveries,
+            delivery.is_cancel_requested,
+            task.not_before_us,
+        )
+    return (delivery.instance_id, tuple(found.id for found in delivery.messages))
+
+
+async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
+    stores: list[Store] = [
+        MemoryStore(),
+        SqliteStore(path, synchronous="OFF"),
+        SplitMemoryStore(outbox_grace_seconds=0),
+    ]
+    players = [Player(store) for store in stores]
+    for verb in verbs:
+        first, *others = [await player.play(verb) for player in players]
+        for other, player in zip(others, players[1:], strict=True):
+            assert other == first, (verb, type(player.store).__name__)
+        first, *others = [await player.state() for player in players]
+        for other, player in zip(others, players[1:], strict=True):
+            assert other == first, (verb, type(player.store).__name__)
+    await stores[1].close()
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(VERBS, min_size=3, max_size=25))
+def test_any_sequence_of_verbs_has_the_same_outcome_in_every_store(verbs: list[tuple[Any, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(_agree([("create", "a", "r"), *verbs], f"{directory}/store.db"))
