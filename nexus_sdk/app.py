@@ -168,8 +168,15 @@ class Nexus:
     async def run_async(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> Any:
         """The same as `run`, where an event loop runs already."""
         handle: Handle[Any] = await self.client().start(workflow, *args, id=id, on_conflict="attach", **options)
-        async with self.worker():
-            return await handle.result_or_blocked()
+        async with self.worker() as worker:
+            import asyncio
+
+            result = asyncio.ensure_future(handle.result_or_blocked())
+            await asyncio.wait({result, worker.trouble}, return_when=asyncio.FIRST_COMPLETED)
+            if not result.done():
+                result.cancel()
+                raise worker.trouble.result()
+            return result.result()
 
 
 def in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

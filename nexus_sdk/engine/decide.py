@@ -30,12 +30,18 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict with what goes along. `is_blocking`: the events block the instance, messages are held back."""
+    """A verdict with what goes along.
+
+    Attributes:
+        stamp_us: the time that the code was given in this turn: the batch must bear exactly this one.
+        is_blocking: the events block the instance; its messages are held back.
+    """
 
     verdict: Verdict
     events: tuple[e.Event, ...] = ()
     used: tuple[Message, ...] = ()
     log: tuple[LogLine, ...] = ()
+    stamp_us: int | None = None
     is_blocking: bool = False
 
 
@@ -94,4 +100,4 @@ def _run(
         prefix = (e.WorkflowResumed(),)
     elif instance.record.status is Status.BLOCKED:
         prefix = (e.WorkflowUnblocked(surroundings.build),)
-    return Decision(Verdict.ADVANCE, prefix + turn.events, resumptions + turn.used, turn.log)
+    return Decision(Verdict.ADVANCE, prefix + turn.events, resumptions + turn.used, turn.log, execution.now_us)

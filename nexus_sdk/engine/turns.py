@@ -151,8 +151,8 @@ class Turns:
             self._warm.move_to_end(instance_id)
             return instance
         loaded = await self._store.load(instance_id)
-        if mail.delivery is None and loaded.messages and instance is not None:
-            # A timer is due: what was accepted before it must be applied before it.
+        if mail.delivery is None:
+            # A timer may be due: what was accepted before it must be applied before it.
             mail.unleased = loaded.messages
         if instance is not None and instance.record.last_batch == loaded.record.last_batch:
             return instance
@@ -233,14 +233,14 @@ class Turns:
         )
 
     def _batch(self, instance: Instance, decision: Decision, now_us: int) -> tuple[StoredBatch, InstanceRecord]:
-        execution = instance.execution
         surroundings = self._surroundings
+        stamp_us = decision.stamp_us if decision.stamp_us is not None else max(now_us, instance.record.updated_us)
         return append(
             instance.record,
             decision.events,
             turn_id=surroundings.environment.randomness.token(),
             causes=tuple(message.id for message in decision.used),
-            now_us=max(now_us, instance.record.updated_us, execution.now_us if execution else 0),
+            now_us=stamp_us,
             worker=surroundings.worker_id,
             build=surroundings.build,
         )
@@ -300,7 +300,13 @@ class Turns:
         while True:
             try:
                 return await self._store.commit(commit, now_us=self._now_us())
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                instance_id = commit.record.id
+                self._surroundings.environment.say(
+                    "warning",
+                    f"a turn of {instance_id} waits for the store: {error.message}",
+                    {"instance_id": instance_id, "hint": error.hint},
+                )
                 await self._back_off(attempt)
                 attempt += 1
                 if commit.batches and await self._is_ours(commit):

@@ -25,7 +25,7 @@ from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
 from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Store, TaskDelivery, TurnDelivery
 
 FAILING_TURNS_MAX = 3
-"""An instance whose turns fail so often in a row, for a reason of ours, is blocked visibly instead of tried for ever."""
+"""An instance whose turns fail so often, for a reason of ours, is blocked visibly instead of tried for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Worker:
         self._is_draining = False
         self._bell = store.doorbell()
         self._service: list[asyncio.Task[None]] = []
+        self.trouble: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        """Done when the store refuses to give out work, with the reason."""
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -136,7 +138,14 @@ class Worker:
             try:
                 next_due_us = await self._take_ready()
             except StoreUnavailable as error:
-                self._say("warning", f"the store is unavailable: {error.message}")
+                self._say("warning", f"the store is unavailable: {error.message}", hint=error.hint)
+                await sleep(self._environment.clock, self._options.sweep_seconds)
+                continue
+            except Exception as error:
+                # Trying again may not help: whoever waits for this worker must hear of it. It tries on all the same.
+                self._say("error", f"nothing can be taken from the store: {error}", exc_info=error)
+                if not self.trouble.done():
+                    self.trouble.set_result(error)
                 await sleep(self._environment.clock, self._options.sweep_seconds)
                 continue
             await self._wait(next_due_us)

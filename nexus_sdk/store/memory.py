@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nexus_sdk.store.agenda import Agenda, Key
 from nexus_sdk.store.bell import BellBoard
-from nexus_sdk.store.item import Item, TaskState, instance_of, until_us
+from nexus_sdk.store.item import Item, TaskState, instance_of, lost, until_us
 from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.port import (
     LOCAL,
@@ -244,7 +244,10 @@ class MemoryStore:
 
     def _check_settles(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
-            self._item(instance_of(delivery)).check_settle(delivery)
+            item = self._items.get(instance_of(delivery))
+            if item is None:
+                raise lost(delivery)
+            item.check_settle(delivery)
 
     def _settle(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:

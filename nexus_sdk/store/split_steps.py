@@ -240,7 +240,10 @@ class SplitSteps:
 
     def _check_settles(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
-            self._item(instance_of(delivery)).check_settle(delivery)
+            item = self._items.get(instance_of(delivery))
+            if item is None:
+                raise lost(delivery)
+            item.check_settle(delivery)
 
     def _check_held(self, delivery: TaskDelivery) -> None:
         item = self._items.get(delivery.task.instance_id)

@@ -226,8 +226,8 @@ class Work:
         """
         for delivery in deliveries:
             if isinstance(delivery, TurnDelivery):
-                row = self.get(delivery.instance_id)
-                if row.token not in (None, delivery.token):
+                row = self.find(delivery.instance_id)
+                if row is None or row.token not in (None, delivery.token):
                     raise lost(delivery)
                 row.free()
             else:

@@ -1,0 +1,94 @@
+"""A user's mistake on the command line, and how any error is told. The one rule: nobody sees a traceback of ours."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from nexus_sdk.cli import output
+from nexus_sdk.codec.wire_json import failure_to_json
+from nexus_sdk.errors import (
+    BlockingError,
+    DefinitionError,
+    InvalidArgument,
+    NexusError,
+    PayloadError,
+    ProviderMissing,
+    WorkflowEnded,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FAILED = 1
+USAGE = 2
+
+_USAGE_ERRORS = (DefinitionError, InvalidArgument, PayloadError, ProviderMissing)
+
+
+class Mistake(Exception):
+    """Something that was typed makes no sense, or the user's module cannot be used.
+
+    Args:
+        hint: the next step.
+        evidence: text to be shown above the message: the traceback of the user's own module.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", evidence: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.evidence = evidence
+
+
+def told(command: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a command: what goes wrong in it is told on stderr (or as JSON), with the right exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except Mistake as mistake:
+            tell(mistake, is_json=bool(kwargs.get("json")))
+            raise typer.Exit(USAGE) from None
+        except NexusError as error:
+            tell(error, is_json=bool(kwargs.get("json")))
+            raise typer.Exit(USAGE if isinstance(error, _USAGE_ERRORS) else FAILED) from None
+
+    return wrapped
+
+
+def tell(error: Mistake | NexusError, *, is_json: bool, next_steps: tuple[str, ...] = ()) -> None:
+    """Say what went wrong: message, evidence, next step."""
+    if is_json:
+        output.put_json({"error": described(error)})
+        return
+    failure = error.failure if isinstance(error, WorkflowEnded) else None
+    evidence = error.evidence if isinstance(error, Mistake) else output.traceback_of(failure)
+    if evidence:
+        output.say(evidence.rstrip(), style="dim")
+        output.say("")
+    code = error.code if isinstance(error, NexusError) else ""
+    output.say((f"[{code}] ", "bold red"), (error.message, "bold")) if code else output.say(error.message, style="bold")
+    for step in (error.hint, *next_steps):
+        if step:
+            output.say(step)
+
+
+def described(error: Mistake | NexusError) -> dict[str, Any]:
+    """An error as data."""
+    said: dict[str, Any] = {
+        "type": "UsageError" if isinstance(error, Mistake) else type(error).__name__,
+        "code": error.code if isinstance(error, NexusError) else None,
+        "message": error.message,
+        "hint": error.hint or None,
+    }
+    if isinstance(error, WorkflowEnded) and error.failure is not None:
+        said["failure"] = failure_to_json(error.failure)
+    return said
+
+
+__all__ = ["BlockingError", "FAILED", "USAGE", "Mistake", "described", "tell", "told"]
