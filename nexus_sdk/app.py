@@ -54,6 +54,7 @@ class Nexus:
         self._store: Store | None = None
         self._codec = codec
         self._environment = environment
+        self._serving = 0
 
     @classmethod
     def from_module(cls, module: str | ModuleType, store: str | Store | None = None) -> Nexus:
@@ -91,6 +92,11 @@ class Nexus:
             else:
                 self._store = self._store_or_url
         return self._store
+
+    @property
+    def store_url(self) -> str | None:
+        """The URL the store was named by; None where an open store was given."""
+        return self._store_or_url if isinstance(self._store_or_url, str) else None
 
     @property
     def codec(self) -> Codec:
@@ -144,11 +150,18 @@ class Nexus:
         )
         options = WorkerOptions(queues, concurrency, lease_seconds, drain_seconds=drain_seconds)
         worker = Worker(self.store, self.registry, self.codec, self.environment, options)
-        await worker.start()
+        self._serving += 1
         try:
-            yield worker
+            await worker.start()
+            try:
+                yield worker
+            finally:
+                await worker.stop()
         finally:
-            await worker.stop()
+            self._serving -= 1
+            # The app's own store rests when nothing is served: its files are tidy then. It reopens by itself.
+            if self._serving == 0 and isinstance(self._store_or_url, str):
+                await self.store.close()
 
     def run(
         self, workflow: Workflow[Any, R] | BoundCall[R] | Any, *args: Any, id: str | None = None, **options: Any

@@ -14,20 +14,36 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nexus_sdk.codec import plain
-from nexus_sdk.codec.values import MSGPACK, NO_VALUE
+from nexus_sdk.codec.values import MSGPACK, NO_VALUE, MsgpackCodec
 from nexus_sdk.codec.wire import decode_batch, encode_batch
 from nexus_sdk.core.events import Event
+from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.errors import HistoryCorruptedError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CODEC = MsgpackCodec(payload_bytes_max=1 << 40)
 _MOMENTS = ("_at_us", "due_us", "first_started_us")
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """An event as data that `json.dumps` takes: its class's name as `event`, then its fields."""
     return {"event": type(event).__name__, **_fields_to_json(event)}
+
+
+def failure_to_json(failure: Failure) -> dict[str, Any]:
+    """A failure as data that `json.dumps` takes, with its causes."""
+    return _fields_to_json(failure)
+
+
+def value_to_json(value: Any) -> Any:
+    """A user's value as data that `json.dumps` takes: as it would be recorded, text where JSON has no notation.
+
+    Raises:
+        PayloadError: it cannot be encoded.
+    """
+    return _payload_to_json(_CODEC.encode(value))
 
 
 def batch_to_json(batch: Batch, *, data: bytes | None = None) -> dict[str, Any]:

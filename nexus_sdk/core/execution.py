@@ -122,6 +122,7 @@ class Execution:
         self._fault: BlockingError | None = None
         self._dropped: list[BlockingError] = []
         self._is_read_only = False
+        self._refused_awaits = 0
 
     # --- what drives it ---------------------------------------------------------------------------------------------
 
@@ -227,6 +228,12 @@ class Execution:
                 self.main = None
         finally:
             running.reset(token)
+
+    def may_refuse_await(self) -> bool:
+        """While disposing: whether an await is refused once more. Code that swallows every refusal in a loop would
+        never end: after many it is left suspended instead."""
+        self._refused_awaits += 1
+        return self._refused_awaits < 1_000
 
     def query(self, name: str, arguments: Sequence[Any]) -> Any:
         """Answer a query, read-only.

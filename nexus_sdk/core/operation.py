@@ -44,7 +44,7 @@ class Operation(Generic[T_co]):
         self._fiber.unused[id(self)] = weakref.ref(self)
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        if self._fiber.execution.is_disposing:
+        if self._fiber.execution.is_disposing and self._fiber.execution.may_refuse_await():
             raise GeneratorExit  # the workflow is being dropped: operations are inert
         return (yield self)  # type: ignore[no-any-return]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -83,12 +84,14 @@ class Activities:
 
     async def prolong(self) -> None:
         """Extend the leases of everything that runs here; stop what was lost or is to be cancelled."""
-        for attempt in list(self.running.values()):
-            said = await self._store.extend(attempt.delivery, lease=self._lease, now_us=self._now_us())
-            if said.is_lost:
-                attempt.stop(Stop.LOST)
-            elif said.is_cancel_requested:
-                attempt.stop(Stop.CANCELLED)
+        await asyncio.gather(*(self._prolong(attempt) for attempt in list(self.running.values())))
+
+    async def _prolong(self, attempt: RunningAttempt) -> None:
+        said = await self._store.extend(attempt.delivery, lease=self._lease, now_us=self._now_us())
+        if said.is_lost:
+            attempt.stop(Stop.LOST)
+        elif said.is_cancel_requested:
+            attempt.stop(Stop.CANCELLED)
 
     # --- what follows -----------------------------------------------------------------------------------------------
 

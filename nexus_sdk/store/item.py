@@ -195,14 +195,16 @@ class Item:
 
     # --- deliveries -----------------------------------------------------------------------------------------------
 
+    def is_lost(self, delivery: Delivery) -> bool:
+        """Whether another holder has taken the delivery, or it was settled."""
+        if isinstance(delivery, TurnDelivery):
+            return self.turn.token not in (None, delivery.token)
+        state = self.tasks.get(delivery.task.id)
+        return state is None or state.hold.token not in (None, delivery.token)
+
     def check_settle(self, delivery: Delivery) -> None:
         """Raise `ConflictError` when another holder has taken the delivery."""
-        if isinstance(delivery, TurnDelivery):
-            is_lost = self.turn.token not in (None, delivery.token)
-        else:
-            state = self.tasks.get(delivery.task.id)
-            is_lost = state is None or state.hold.token not in (None, delivery.token)
-        if is_lost:
+        if self.is_lost(delivery):
             raise lost(delivery)
 
     def settle(self, delivery: Delivery) -> None:

@@ -146,7 +146,7 @@ class SplitSteps:
             if instance_of(delivery) not in written:
                 async with self._write("settle:write"):
                     item = self._items.get(instance_of(delivery))
-                    if item is not None and item.hold_of(delivery) is not None:
+                    if item is not None and not item.is_lost(delivery):
                         item.settle(delivery)
                 await self._ring(instance_of(delivery), 0)
             await self._ack_message(delivery)

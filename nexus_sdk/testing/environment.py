@@ -27,11 +27,15 @@ from nexus_sdk.errors import NexusError
 from nexus_sdk.runtimes.watchdog import ThreadWatchdog
 from nexus_sdk.store.port import Store
 from nexus_sdk.testing.clock import FakeClock
+from nexus_sdk.testing.faults import Faults, FaultyStore
 from nexus_sdk.testing.quiet import ThreadWatch
 
 R = TypeVar("R")
 
 JUMPS_MAX = 1_000_000
+
+SWEEPS_MAX = 26
+"""With faults: so many sweeps, each twice as far away, find nothing before a test is told that nothing is due."""
 
 
 class NothingIsDue(NexusError):
@@ -64,6 +68,8 @@ class WorkflowEnvironment:
         worker: how the worker works; leases that practically never run out by default.
         spin_seconds: real seconds after which a workflow that does not yield is stopped.
         has_worker: False to start none until `restart_worker`.
+        faults: what goes wrong between the worker and its store; a worker that dies of it is followed by another.
+            The environment's clients are another process: no fault reaches them.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class WorkflowEnvironment:
         spin_seconds: float = 10.0,
         has_worker: bool = True,
         seed: int = 0,
+        faults: Faults | None = None,
     ) -> None:
         if clock not in ("auto", "manual"):
             raise ValueError(f"clock is 'auto' or 'manual', got {clock!r}")
@@ -92,6 +99,8 @@ class WorkflowEnvironment:
         self._spin_seconds = spin_seconds
         self._has_worker = has_worker
         self._randomness = SeededRandomness(seed)
+        self._faults = faults
+        self._sweeps_left = SWEEPS_MAX
         self._stack = AsyncExitStack()
         self.worker: Worker | None = None
 
@@ -145,8 +154,11 @@ class WorkflowEnvironment:
         return await (await self.start(workflow, *args, **options)).result()
 
     async def settle(self) -> None:
-        """Let everything happen that needs no time."""
-        await self._threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
+        """Let everything happen that needs no time. A worker that a fault has killed is followed by another."""
+        await self._everybody_waits()
+        while self._faults is not None and self._faults.has_crashed:
+            await self.restart_worker()
+            await self._everybody_waits()
 
     async def advance(self, duration: Duration) -> None:
         """Let time pass: everything that falls due meanwhile happens, in order, at its time."""
@@ -181,11 +193,18 @@ class WorkflowEnvironment:
         """Kill the worker, if there is one, and start another."""
         await self.crash_worker()
         app = self.app
-        self.worker = Worker(app.store, app.registry, app.codec, app.environment, options or self._options)
+        store: Store = app.store
+        if self._faults is not None:
+            self._faults.revive()
+            store = FaultyStore(store, self._faults)
+        self.worker = Worker(store, app.registry, app.codec, app.environment, options or self._options)
         await self.worker.start()
         return self.worker
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _everybody_waits(self) -> None:
+        await self._threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
 
     async def wait_for_end(self, handle: Handle[R]) -> R:
         """The result of an instance, time passing as it must."""
@@ -194,7 +213,7 @@ class WorkflowEnvironment:
             status = await handle.status()
             if status.status.is_finished or status.status is Status.BLOCKED:
                 return await handle.result_or_blocked()
-            if not self.is_auto or not self._jump():
+            if not self.is_auto or not (self._jump() or self._sweep()):
                 raise NothingIsDue(
                     f"{handle.id} is {status.status}, and nothing is due that could finish it.",
                     hint="Send the event it waits for, or advance the clock." if not self.is_auto else "",
@@ -206,6 +225,15 @@ class WorkflowEnvironment:
         if due_us is None:
             return False
         self.clock.jump_to(due_us)
+        self._sweeps_left = SWEEPS_MAX
+        return True
+
+    def _sweep(self) -> bool:
+        """After a fault, a timer whose bell was lost shows only to the sweeps: let some of them look."""
+        if self._faults is None or self._sweeps_left == 0:
+            return False
+        self.clock.jump_to(self.clock.now_us() + (1_000_000 << (SWEEPS_MAX - self._sweeps_left)))
+        self._sweeps_left -= 1
         return True
 
     def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:

@@ -1,0 +1,161 @@
+"""`nexus doctor`: what is installed, whether the store answers, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import sqlite3
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import nexus_sdk
+from nexus_sdk.app import DEFAULT_STORE, Nexus
+from nexus_sdk.cli import output
+from nexus_sdk.cli.access import AppOption, JsonOption, StoreOption, app_for
+from nexus_sdk.cli.mistakes import FAILED, Mistake, told
+from nexus_sdk.errors import NexusError
+from nexus_sdk.store.open import redact
+from nexus_sdk.store.port import Query
+
+DISTRIBUTION = "nexus-sdk"
+NOT_FOR_USERS = ("dev",)
+MARKS = {"ok": ("✓ ", "green"), "note": ("· ", "dim"), "bad": ("✗ ", "bold red")}
+PLAIN_MARKS = {"ok": "ok    ", "note": "note  ", "bad": "BAD   "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `state`: ``ok``, ``note`` (nothing to worry about) or ``bad``."""
+
+    subject: str
+    state: str
+    text: str
+    advice: str = ""
+
+
+@told
+def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
+    """Look at versions, extras and the store, and say what to do. Exit code 1 when something is broken."""
+    findings = [*_versions(), *_extras()]
+    try:
+        found = app_for(app, store)
+        findings += _store(found)
+    except Mistake as mistake:
+        findings.append(Finding("app", "bad", mistake.message, mistake.hint))
+    is_well = all(finding.state != "bad" for finding in findings)
+    if json:
+        said = [{"subject": f.subject, "state": f.state, "text": f.text, "advice": f.advice or None} for f in findings]
+        output.put_json({"ok": is_well, "findings": said})
+    else:
+        for finding in findings:
+            _put(finding)
+        output.put("Everything is in order." if is_well else "Something is broken, see above.")
+    if not is_well:
+        raise typer.Exit(FAILED)
+
+
+def _put(finding: Finding) -> None:
+    mark: Any = MARKS[finding.state] if output.is_terminal() else PLAIN_MARKS[finding.state]
+    output.put(mark, (f"{finding.subject:<10}", "bold"), f" {finding.text}")
+    if finding.advice:
+        output.put(f"{'':<13}{finding.advice}")
+
+
+def _versions() -> list[Finding]:
+    findings = [
+        Finding("nexus-sdk", "ok", nexus_sdk.__version__),
+        Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+    ]
+    for variable in ("NEXUS_STORE", "NEXUS_APP"):
+        value = os.environ.get(variable)
+        if value:
+            findings.append(Finding(variable, "note", redact(value)))
+    return findings
+
+
+def _extras() -> list[Finding]:
+    """One finding per extra: its packages, by what the distribution itself says."""
+    packages: dict[str, list[str]] = {}
+    try:
+        requirements = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return [Finding("extras", "note", "unknown: the package runs from its source, uninstalled")]
+    for requirement in requirements:
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        if extra and name and extra[1] not in NOT_FOR_USERS:
+            packages.setdefault(extra[1], []).append(name[0])
+    return [_extra(extra, names) for extra, names in sorted(packages.items())]
+
+
+def _extra(extra: str, names: list[str]) -> Finding:
+    versions = {name: _version(name) for name in names}
+    present = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    missing = [name for name, version in versions.items() if version is None]
+    if not missing:
+        return Finding(f"[{extra}]", "ok", present)
+    said = "not installed" if not present else f"{present}; missing: {', '.join(missing)}"
+    return Finding(f"[{extra}]", "note", said, f'for it: pip install "{DISTRIBUTION}[{extra}]"' if present else "")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# --- the store --------------------------------------------------------------------------------------------------------
+
+
+def _store(app: Nexus) -> list[Finding]:
+    url = redact(app.store_url or DEFAULT_STORE)
+    try:
+        store = app.store
+    except NexusError as error:
+        return [Finding("store", "bad", error.message, error.hint)]
+    if url.startswith("memory:"):
+        return [Finding("store", "note", f"{url}: private to its process, and gone with it")]
+    findings = []
+    path = getattr(store, "path", None)
+    if url.startswith("sqlite:"):
+        findings.append(Finding("sqlite", "ok", sqlite3.sqlite_version))
+    if path and not Path(path).exists():
+        return [*findings, _new_file(url, Path(path))]
+    try:
+        number = asyncio.run(_count(app))
+    except NexusError as error:
+        return [*findings, Finding("store", "bad", f"{url}: {error.message}", error.hint)]
+    size = f", {Path(path).stat().st_size / 1e6:.1f} MB" if path else ""
+    findings.append(Finding("store", "ok", f"{url} answers: {number} instance{'' if number == 1 else 's'}{size}"))
+    if path:
+        findings.append(_schema())
+    return findings
+
+
+def _new_file(url: str, path: Path) -> Finding:
+    folder = path.parent
+    if not folder.is_dir():
+        return Finding("store", "bad", f"{url}: the folder {folder} does not exist", "Make it, or correct the URL.")
+    if not os.access(folder, os.W_OK):
+        return Finding("store", "bad", f"{url}: the folder {folder} is not writable", "Choose another place.")
+    return Finding("store", "note", f"{url}: not there yet, the first run makes it")
+
+
+def _schema() -> Finding:
+    from nexus_sdk.store.sqlite.schema import VERSION
+
+    return Finding("schema", "ok", f"version {VERSION}, which is this release's")
+
+
+async def _count(app: Nexus) -> int:
+    try:
+        return await app.store.count(Query())
+    finally:
+        await app.store.close()

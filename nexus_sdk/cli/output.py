@@ -1,0 +1,191 @@
+"""What is shown, and where: results on stdout, everything else on stderr.
+
+The one rule: what goes to a pipe is plain, complete and never cut; colour and fitting to the width are for terminals.
+`NO_COLOR` is honoured (by rich).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from nexus_sdk.codec.wire_json import value_to_json
+from nexus_sdk.core.failure import Failure
+
+Piece = str | tuple[str, str]
+"""A text, or a text and its style."""
+
+STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "terminated": "red",
+    "blocked": "bold red",
+    "cancelled": "yellow",
+    "suspended": "yellow",
+    "running": "cyan",
+    "pending": "cyan",
+}
+"""How a status is coloured."""
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """A console on stdout (or the stream); made anew, because tests and pagers replace the streams."""
+    stream = stream or sys.stdout
+    width = None if stream.isatty() else 1_000_000
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def is_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether a person looks at it."""
+    return (stream or sys.stdout).isatty()
+
+
+def width_of(stream: IO[str] | None = None) -> int:
+    """The columns to fit into; very many for a pipe."""
+    return console(stream).width
+
+
+def put(*pieces: Piece, style: str = "") -> None:
+    """A line of the answer, on stdout."""
+    _line(sys.stdout, pieces, style, is_cut=False)
+
+
+def put_cut(*pieces: Piece, style: str = "") -> None:
+    """A line of the answer that a terminal shows only as far as it is wide."""
+    _line(sys.stdout, pieces, style, is_cut=True)
+
+
+def say(*pieces: Piece, style: str = "") -> None:
+    """A line about what is going on, on stderr."""
+    _line(sys.stderr, pieces, style, is_cut=False)
+
+
+def _line(stream: IO[str], pieces: Sequence[Piece], style: str, *, is_cut: bool) -> None:
+    if not stream.isatty():
+        print("".join(piece if isinstance(piece, str) else piece[0] for piece in pieces).rstrip(), file=stream)
+        return
+    target = console(stream)
+    text = Text.assemble(*pieces, style=style)
+    if is_cut:
+        text.truncate(target.width, overflow="ellipsis")
+        target.print(text, no_wrap=True, crop=True)
+    else:
+        target.print(text, soft_wrap=False)
+
+
+def put_json(data: Any, *, is_compact: bool = False) -> None:
+    """One JSON value on stdout."""
+    print(json_text(data, is_compact=is_compact))
+
+
+def json_text(data: Any, *, is_compact: bool = False) -> str:
+    """JSON that stdout can carry: other characters as they are where it can, escaped where it cannot."""
+    indent = None if is_compact else 2
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(data, indent=indent)
+    return text
+
+
+def plain(value: Any) -> Any:
+    """A user's value as JSON data; its repr where it has none."""
+    try:
+        return value_to_json(value)
+    except Exception:  # a value of an app with a codec of its own; showing it must not fail
+        return repr(value)
+
+
+def brief(value: Any, width: int = 200) -> str:
+    """A value in one line."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def sentence(value: Any) -> str:
+    """A custom status for people: a text as it is, an object as ``name value · name value``."""
+    if isinstance(value, dict) and value:
+        return " · ".join(f"{name} {brief(item)}" for name, item in value.items())
+    return brief(value)
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def put_table(headers: Sequence[str], rows: Iterable[Sequence[Piece]], optional: Sequence[str] = ()) -> None:
+    """Columns under headers, aligned. On a terminal the last column is cut.
+
+    Args:
+        optional: columns left out, in this order, while a terminal is too narrow for the others.
+    """
+    table = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
+    kept = list(range(len(headers)))
+    widths = [max([cell_len(header), *(cell_len(row[i][0]) for row in table)]) for i, header in enumerate(headers)]
+    for name in optional:
+        if sum(widths[i] + 2 for i in kept[:-1]) + min(widths[kept[-1]], 10) <= width_of():
+            break
+        kept.remove(headers.index(name))
+    put_cut(*(_padded((headers[i], "bold"), widths[i], i == kept[-1]) for i in kept))
+    for row in table:
+        put_cut(*(_padded(row[i], widths[i], i == kept[-1]) for i in kept))
+
+
+def _padded(cell: tuple[str, str], width: int, is_last: bool) -> tuple[str, str]:
+    text, style = cell
+    return (text if is_last else text + " " * (width - cell_len(text) + 2), style)
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def clock_text(moment_us: int) -> str:
+    """The local time of day, to the millisecond."""
+    return _local(moment_us).strftime("%H:%M:%S.%f")[:-3]
+
+
+def day_text(moment_us: int) -> str:
+    """The local date."""
+    return _local(moment_us).strftime("%Y-%m-%d")
+
+
+def moment_text(moment: datetime) -> str:
+    """A point in time for people: local, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration_text(seconds: float) -> str:
+    """A length of time for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _local(moment_us: int) -> datetime:
+    return datetime.fromtimestamp(moment_us / 1_000_000, UTC).astimezone()
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def traceback_of(failure: Failure | None) -> str:
+    """The recorded tracebacks of a failure and of what caused it, the cause first."""
+    texts: list[str] = []
+    while failure is not None:
+        if failure.traceback:
+            texts.insert(0, failure.traceback.rstrip())
+        failure = failure.cause
+    return "\n\nwhich led to\n\n".join(texts)

@@ -1,0 +1,120 @@
+"""What commands that serve have in common: signals, the live line, and leaving when threads would hold them.
+
+The rule of signals: the first SIGTERM or SIGINT drains, the second exits at once with code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from nexus_sdk.app import Nexus
+from nexus_sdk.cli import output
+from nexus_sdk.cli.mistakes import FAILED
+
+T = TypeVar("T")
+
+THREADS_SECONDS = 0.2
+"""How long threads that still run an activity are waited for when everything else is over."""
+
+
+class Stopped(Exception):
+    """A signal asked to stop."""
+
+
+@asynccontextmanager
+async def signals(on_first: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+    """An event that the first SIGTERM or SIGINT sets, after `on_first`; the second one ends the process."""
+    asked = asyncio.Event()
+
+    def ask() -> None:
+        if asked.is_set():
+            leave_now(FAILED)
+        asked.set()
+        on_first()
+
+    loop = asyncio.get_running_loop()
+    handled: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, ask)
+            except NotImplementedError:  # an event loop without signals (Windows): KeyboardInterrupt has to do
+                continue
+            handled.append(number)
+    try:
+        yield asked
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+async def unless(asked: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work.
+
+    Raises:
+        Stopped: it was asked to stop first; the work is cancelled.
+    """
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(asked.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise Stopped
+    finally:
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+def release(app: Nexus) -> None:
+    """Let go of the app's threads; if an activity keeps one busy, end the process without waiting for it.
+
+    Its work was given back: another worker runs it again.
+    """
+    waiting = threading.Thread(target=app.environment.executor.shutdown, daemon=True)
+    waiting.start()
+    waiting.join(THREADS_SECONDS)
+    if waiting.is_alive():
+        output.say("An activity still runs in a thread; it is given up here and run again by the next worker.")
+        leave_now(FAILED)
+
+
+def leave_now(code: int) -> None:
+    """End the process at this instruction. Everything that was recorded is safe."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+@contextmanager
+def live_line(text: Callable[[], str]) -> Iterator[None]:
+    """Show a line that renews itself at the foot of a terminal; nothing where stderr is none."""
+    if not output.is_terminal(sys.stderr):
+        yield
+        return
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots")
+    started = time.monotonic()
+
+    def shown() -> Any:
+        line = Text(f"{output.duration_text(time.monotonic() - started)} · {text()}", no_wrap=True, overflow="ellipsis")
+        spinner.update(text=line)
+        return spinner
+
+    console = output.console(sys.stderr)
+    console.soft_wrap = False
+    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=8):
+        yield

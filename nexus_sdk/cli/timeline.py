@@ -1,0 +1,193 @@
+"""A history for people: one row per event, and what is still waited for. Pure: batches in, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nexus_sdk.cli.output import brief, clock_text, day_text, duration_text
+from nexus_sdk.codec.wire_json import event_to_json
+from nexus_sdk.core import events as e
+from nexus_sdk.core.history import Batch
+
+TONES: dict[type[e.Event], str] = {
+    e.WorkflowCompleted: "bold green",
+    e.WorkflowFailed: "bold red",
+    e.WorkflowCancelled: "yellow",
+    e.WorkflowTerminated: "bold red",
+    e.WorkflowBlocked: "bold red",
+    e.ActivityCompleted: "green",
+    e.ActivityFailed: "red",
+    e.ChildCompleted: "green",
+    e.ChildFailed: "red",
+    e.EventRefused: "red",
+    e.EventReceived: "cyan",
+    e.CustomStatusSet: "dim",
+    e.CancelRequested: "yellow",
+    e.WorkflowSuspended: "yellow",
+}
+"""How an event is coloured, where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event, ready to be shown. `turn` is its batch's number; `site` the source line that asked for it."""
+
+    number: int
+    turn: int
+    stamped_at_us: int
+    event: str
+    operation: str
+    site: str
+    detail: str
+    tone: str
+
+
+def rows_of(batches: Iterable[Batch]) -> Iterator[Row]:
+    """One row per event, numbered from 1."""
+    number = 0
+    names: dict[str, str] = {}
+    for batch in batches:
+        for event in batch.events:
+            number += 1
+            _learn(event, names)
+            yield Row(
+                number,
+                batch.header.number,
+                batch.header.stamped_at_us,
+                type(event).__name__,
+                _operation(event, names),
+                getattr(event, "site", ""),
+                _detail(event, batch.header.stamped_at_us),
+                TONES.get(type(event), ""),
+            )
+
+
+def _learn(event: e.Event, names: dict[str, str]) -> None:
+    """Remember what the operation at a path is called."""
+    match event:
+        case e.ActivityScheduled(path=path, name=name) | e.EventAwaited(path=path, name=name):
+            names[path] = name
+        case e.ChildScheduled(path=path, workflow=name) | e.EventSent(path=path, name=name):
+            names[path] = name
+        case e.TimerStarted(path=path, purpose=purpose):
+            names.setdefault(path, purpose)
+
+
+def _operation(event: e.Event, names: dict[str, str]) -> str:
+    path = getattr(event, "path", "")
+    if not path:
+        return ""
+    return f"{path} {names[path]}" if path in names else path
+
+
+def _detail(event: e.Event, now_us: int) -> str:
+    shown: dict[str, Any] = event_to_json(event)
+    match event:
+        case e.WorkflowCreated():
+            start = f" from {clock_text(event.start_at_us)}" if event.start_at_us else ""
+            return f"{event.workflow} {_call(shown['arguments'])}{start}"
+        case e.ContinuedAsNew():
+            return _call(shown["arguments"])
+        case e.ActivityScheduled():
+            return _call(shown["arguments"]) + (" local" if event.options.local else "")
+        case e.ChildScheduled():
+            return f"{event.instance_id} {_call(shown['arguments'])}"
+        case e.ActivityCompleted():
+            tries = f" attempt {event.attempts}" if event.attempts > 1 else ""
+            return f"→ {brief(shown['result'])}{tries}"
+        case e.ActivityFailed():
+            return f"{_failure(shown['failure'])} after {_times(event.attempts)}"
+        case e.WorkflowCompleted() | e.ChildCompleted():
+            return f"→ {brief(shown['result'])}"
+        case e.TimerStarted():
+            return f"{duration_text((event.due_us - now_us) / 1e6)}, until {clock_text(event.due_us)}"
+        case e.EventAwaited():
+            return "" if event.due_us is None else f"until {clock_text(event.due_us)}"
+        case e.EventReceived():
+            return f"{event.name} {brief(shown['payload'])}"
+        case e.EventSent():
+            return f"to {event.target} {brief(shown['payload'])}"
+        case e.SideEffectRecorded() if event.failure is None:
+            return f"→ {brief(shown['value'])}"
+        case e.PatchDecided():
+            return f"{event.change_id} {'yes' if event.is_patched else 'no'}"
+        case e.CustomStatusSet():
+            return brief(shown["value"])
+        case e.WorkflowUnblocked():
+            return f"build {event.build}"
+    return _failure(shown.get("failure")) or brief(shown.get("reason") or "")
+
+
+def _call(arguments: Any) -> str:
+    if isinstance(arguments, dict):
+        return "(" + ", ".join(f"{name}={brief(value, 60)}" for name, value in arguments.items()) + ")"
+    if isinstance(arguments, list):
+        return "(" + ", ".join(brief(value, 60) for value in arguments) + ")"
+    return "()" if arguments is None else brief(arguments)
+
+
+def _failure(failure: Any) -> str:
+    if not failure:
+        return ""
+    return brief(f"{failure['type']}: {failure['message']}" if failure["message"] else failure["type"])
+
+
+def _times(number: int) -> str:
+    return "1 attempt" if number == 1 else f"{number} attempts"
+
+
+# --- what is waited for -----------------------------------------------------------------------------------------------
+
+
+def waits_of(batches: Iterable[Batch]) -> list[tuple[e.Output, int]]:
+    """The operations that have no answer yet, each with the time it was asked for (microseconds)."""
+    waits: dict[str, tuple[e.Output, int]] = {}
+    for batch in batches:
+        for event in batch.events:
+            match event:
+                case e.ActivityScheduled() | e.ChildScheduled() | e.EventSent() | e.EventAwaited() | e.TimerStarted():
+                    waits[event.path] = (event, batch.header.stamped_at_us)
+                case e.EventReceived(name=name):
+                    _answer(waits, name)
+                case _ if event.is_terminal:
+                    waits.clear()
+                case _:
+                    waits.pop(getattr(event, "path", ""), None)
+    return list(waits.values())
+
+
+def _answer(waits: dict[str, tuple[e.Output, int]], name: str) -> None:
+    """The oldest wait for the event takes it."""
+    for path, (event, _) in waits.items():
+        if isinstance(event, e.EventAwaited) and event.name == name:
+            del waits[path]
+            return
+
+
+def wait_text(event: e.Output) -> str:
+    """What is waited for, in words."""
+    match event:
+        case e.ActivityScheduled():
+            queue = event.options.task_queue
+            said = f"activity {event.name}" + (f" on queue {queue}" if queue != "default" else "")
+        case e.ChildScheduled():
+            said = f"child workflow {event.instance_id}"
+        case e.EventAwaited():
+            until = "" if event.due_us is None else f" until {day_text(event.due_us)} {clock_text(event.due_us)}"
+            said = f"event {event.name!r}{until}"
+        case e.TimerStarted():
+            said = f"{event.purpose} until {day_text(event.due_us)} {clock_text(event.due_us)}"
+        case e.EventSent():
+            said = f"acceptance of event {event.name!r} by {event.target}"
+        case _:
+            said = type(event).__name__
+    return f"{said} ({event.site})" if event.site else said
+
+
+def unserved(batches: Sequence[Batch], names: Iterable[str]) -> list[str]:
+    """The activities that are waited for and are not among `names`."""
+    known = set(names)
+    wanted = {event.name for event, _ in waits_of(batches) if isinstance(event, e.ActivityScheduled)}
+    return sorted(wanted - known)
