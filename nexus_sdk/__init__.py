@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nexus_sdk.authoring.workflow import workflow as workflow
     from nexus_sdk.client.client import Client as Client
     from nexus_sdk.client.handle import Handle as Handle
+    from nexus_sdk.client.history import History as History
     from nexus_sdk.client.status import InstanceStatus as InstanceStatus
     from nexus_sdk.client.status import Page as Page
     from nexus_sdk.core.operation import Operation as Operation
@@ -66,6 +67,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "nexus_sdk.authoring.workflow": ("Workflow", "workflow"),
     "nexus_sdk.client.client": ("Client",),
     "nexus_sdk.client.handle": ("Handle",),
+    "nexus_sdk.client.history": ("History",),
     "nexus_sdk.client.status": ("InstanceStatus", "Page"),
     "nexus_sdk.core.operation": ("Operation",),
     "nexus_sdk.core.operations.race": ("Winner",),

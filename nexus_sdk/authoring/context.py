@@ -17,7 +17,7 @@ from nexus_sdk.core.operation import Operation
 from nexus_sdk.core.operations.activity import ActivityOperation
 from nexus_sdk.core.operations.ending import CompleteOperation, ContinueAsNewOperation
 from nexus_sdk.core.operations.gather import GatherOperation
-from nexus_sdk.core.operations.group import check_startable, start
+from nexus_sdk.core.operations.group import start, take
 from nexus_sdk.core.operations.map import MapOperation
 from nexus_sdk.core.operations.race import RaceOperation, Winner
 from nexus_sdk.core.operations.send import SendOperation
@@ -177,7 +177,7 @@ class Context:
         """Start an operation or helper in the background; yield what this returns for its result, or `.cancel()` it."""
         execution = self._execution
         execution.refuse_when_read_only("spawned operation")
-        check_startable(op_or_helper, "ctx.spawn")
+        take([op_or_helper], "ctx.spawn")
         fiber = execution.fiber
         return Spawned(start(cast("Operation[T] | CoroutineType[Any, Any, T]", op_or_helper), fiber, fiber.next_path()))
 

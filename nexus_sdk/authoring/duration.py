@@ -83,13 +83,14 @@ def _parse(value: Any, what: str) -> int:
             pass
         case int():
             return value * 1_000_000
-        case float() if math.isfinite(value):
+        case float() if math.isfinite(value * 1_000_000):
             return round(value * 1_000_000)
         case str():
             text = value.strip().lower()
             parts = _PART.findall(text)
-            if parts and not _PART.sub("", text).strip():
-                return sum(round(float(number) * _UNITS_US[unit]) for number, unit in parts)
+            lengths = [float(number) * _UNITS_US[unit] for number, unit in parts]
+            if lengths and not _PART.sub("", text).strip() and math.isfinite(sum(lengths)):
+                return sum(map(round, lengths))
     raise InvalidArgument(
         f"{what}: {value!r} is not a duration.",
         hint='Use a timedelta, seconds as a number, or text such as "1h30m" or "500ms" (units: w d h m s ms us).',

@@ -15,6 +15,8 @@ from typing import Any
 from nexus_sdk.authoring.registry import near
 from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.cli.mistakes import Mistake
+from nexus_sdk.core.payload import Codec
+from nexus_sdk.errors import PayloadError
 
 INPUT_HELP = (
     "Arguments as JSON, @FILE, or @- for stdin. One parameter: its value, or {name: value}. "
@@ -48,15 +50,18 @@ def read_json(text: str, what: str) -> Any:
         raise Mistake(f"{where} is not JSON: {error}: {shown}", hint=quoted) from None
 
 
-def bind(workflow: Workflow[Any, Any], given: str | None) -> Any:
+def bind(workflow: Workflow[Any, Any], given: str | None, codec: Codec) -> Any:
     """A call of the workflow with the arguments that were typed: something that can be started.
 
     Raises:
-        Mistake: they do not fit its parameters.
+        Mistake: they do not fit its parameters and their types.
     """
     args, kwargs = _arguments(workflow, given)
     try:
+        workflow.signature.check(workflow.signature.bind(args, kwargs), codec)
         return workflow(*args, **kwargs)
+    except PayloadError as error:
+        raise Mistake(f"--input does not fit {workflow.name}: {error.message}", hint=_wanted(workflow)) from None
     except TypeError as error:
         said = str(error).partition(": ")[2] or str(error)
         raise Mistake(f"--input does not fit {workflow.name}: {said}.", hint=_wanted(workflow)) from None

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nexus_sdk.authoring.duration import Duration, optional_us
+from nexus_sdk.client.history import History
 from nexus_sdk.client.status import InstanceStatus, status_of
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
-from nexus_sdk.core.history import Batch
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.birth import inbox_message
 from nexus_sdk.engine.inspection import query_instance
@@ -77,8 +77,8 @@ class Handle(Generic[R]):
         """Like `result`, but an instance that is blocked raises the error that blocks it."""
         return await self._result(stops_at_blocked=True)
 
-    async def history(self) -> list[Batch]:
-        """The batches of the present run, their chain verified.
+    async def history(self) -> History:
+        """The events of the present run, the chain of its batches verified.
 
         Raises:
             InstanceNotFound: no such instance.
@@ -86,8 +86,8 @@ class Handle(Generic[R]):
         """
         loaded = await self._client.store.load(self.id)
         batches = [wire.decode_batch(batch.data) for batch in loaded.batches]
-        wire.verify(batches)
-        return batches
+        wire.verify(batches, last_hash=loaded.record.last_hash)
+        return History(batches)
 
     async def query(self, name: str, *args: Any) -> Any:
         """The answer of the workflow's query handler, from a read-only replay in this process with its own code.

@@ -106,13 +106,15 @@ class Execution:
         self._uuids = random.Random(0)
         self._factory = factory
         self._fibers: dict[int, Fiber] = {}
-        self._deadlines: list[tuple[int, int, str, int]] = []
+        self._deadlines: list[tuple[int, int, str]] = []
+        self._new_deadlines: list[tuple[int, int, str]] = []  # set in this turn: they fire in the next one
         self._deadline_count = 0
         self._ending: Ending | None = None
         self._is_closing = False
         self._cancel_delivered = False
         self._cancel_reason: str | None = None
-        self._timed_out = False
+        self._is_time_up = False
+        self._timed_out = False  # the cancellation that was delivered is that of the workflow's timeout
         self._patches: dict[str, bool] = {}
         self._undecided: set[str] = set()  # decided False at a replay, to be recorded in the next live turn
         self._recorded: Sequence[e.Event] | None = None
@@ -142,11 +144,11 @@ class Execution:
         Raises:
             BlockingError: code and history disagree, or the code broke a rule. The execution is of no more use.
         """
-        # A patch that was decided False was decided later than the code passes it: so all of them are known first.
+        # A patch may be decided later than the code passes it (False), or no longer be asked for: all are known first.
         for batch in batches:
             for event in batch.events:
-                if isinstance(event, e.PatchDecided) and not event.is_patched:
-                    self._patches[event.change_id] = False
+                if isinstance(event, e.PatchDecided):
+                    self._patches[event.change_id] = event.is_patched
                     self._undecided.discard(event.change_id)
         for batch in batches:
             self._replay(batch)
@@ -200,14 +202,14 @@ class Execution:
         self._drop_stale_deadlines()
         if not self._deadlines:
             return None
-        due_us, _, path, turn = self._deadlines[0]
-        # What this very turn set fires in the next one, so that a loop of zero-length sleeps cannot hold a turn.
-        return (due_us, path) if due_us <= limit_us and turn < self.turn_number else None
+        due_us, _, path = self._deadlines[0]
+        return (due_us, path) if due_us <= limit_us else None
 
     def next_deadline_us(self) -> int | None:
         """When it wants to be woken, None for never."""
         self._drop_stale_deadlines()
-        return self._deadlines[0][0] if self._deadlines else None
+        new = [due_us for due_us, _, path in self._new_deadlines if not self._is_stale(path)]
+        return min([*new, *(due_us for due_us, _, _ in self._deadlines[:1])], default=None)
 
     def fire(self, path: str) -> None:
         """Fire the deadline of `path`, live."""
@@ -220,9 +222,8 @@ class Execution:
         token = running.set(self)
         try:
             with suspended_generators_stay_silent():
-                for fiber in reversed(list(self._fibers.values())):
-                    fiber.program.dispose()
-                self._fibers.clear()
+                while self._fibers:  # newest first; code that is being thrown away may start yet another one
+                    self._fibers.popitem()[1].program.dispose()
                 self.ready.clear()
                 self.pending.clear()
                 self.main = None
@@ -245,7 +246,7 @@ class Execution:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UnknownQuery(f"{self.name}: no query {name!r} at this point; there are: {known}.")
         self._is_read_only = True
-        token = running.set(None)
+        token = running.set(self)  # so that operations know where they are, and refuse
         try:
             return self.queries[name](*arguments)
         finally:
@@ -282,8 +283,7 @@ class Execution:
             case e.CancelRequested(reason=reason):
                 self._cancel(reason)
             case e.TimerFired():
-                self._timed_out = True
-                self._cancel("the workflow's timeout is over")
+                self._time_out()
             case e.WorkflowTerminated():
                 self.end = event
 
@@ -312,10 +312,17 @@ class Execution:
         if self.main is None:
             self._cancel_reason = reason
             self._emit_end(e.WorkflowCancelled("", "", reason))  # it never began to run: nothing to clean up
-        elif not self._cancel_delivered and self._ending is None:
-            self._cancel_delivered = True
+        elif not self._cancel_delivered:
             self._cancel_reason = reason
-            self.main.interrupt(CancelledError(reason))
+            if self._ending is None:
+                self._cancel_delivered = True
+                self.main.interrupt(CancelledError(reason))
+
+    def _time_out(self) -> None:
+        self._is_time_up = True
+        if self.main is not None and not self._cancel_delivered and self._ending is None:
+            self._cancel_delivered = self._timed_out = True
+            self.main.interrupt(CancelledError("the workflow's timeout is over"))
 
     # --- running ----------------------------------------------------------------------------------------------------
 
@@ -395,7 +402,7 @@ class Execution:
             self._cursor += 1
             self.last_output = recorded
             return
-        asked = operation.record(path)  # what could not be encoded then, cannot now: it raises here as it did live
+        asked = operation.outline(path)  # what could not be encoded then, cannot now: it raises here as it did live
         raise self.blame(Mismatch(self, recorded=recorded, asked=asked, position=self._cursor).error())
 
     def note(self, kind: type[OutputT], path: str, site: Site | None) -> None:
@@ -419,20 +426,13 @@ class Execution:
 
     def patched(self, change_id: str) -> bool:
         """What `ctx.patched` answers; decided once per run and recorded."""
-        if change_id in self._patches:
-            return self._patches[change_id]
-        if self._recorded is None:
-            self._patches[change_id] = True
-            self._outputs.append(e.PatchDecided("", "", change_id, True))
-            return True
-        recorded = self._next_recorded()
-        is_patched = isinstance(recorded, e.PatchDecided) and recorded.change_id == change_id
-        if is_patched:
-            self._cursor += 1
-        else:
-            self._undecided.add(change_id)
-        self._patches[change_id] = is_patched
-        return is_patched
+        if change_id not in self._patches:
+            self._patches[change_id] = not self.is_replaying
+            if self.is_replaying:
+                self._undecided.add(change_id)
+            else:
+                self._outputs.append(e.PatchDecided("", "", change_id, True))
+        return self._patches[change_id]
 
     def log(self, level: str, event: str, fields: dict[str, Any]) -> None:
         """Keep a log line of a live turn; at replay it was said before."""
@@ -442,13 +442,17 @@ class Execution:
     def add_deadline(self, due_us: int, path: str) -> None:
         """Have `path` told when `due_us` has come."""
         self._deadline_count += 1
-        heappush(self._deadlines, (due_us, self._deadline_count, path, self.turn_number))
+        self._new_deadlines.append((due_us, self._deadline_count, path))
 
-    def end_with(self, ending: Ending) -> None:
-        """Unwind the main body; the run ends so, unless another exception leaves the body."""
+    def end_with(self, ending: Ending, asked: Fiber) -> None:
+        """Unwind the main body, and the helper that asked; the run ends so, unless another exception leaves the body."""
         assert self.main is not None
+        asked.unwind(asked)
+        if self.main.is_settled:
+            return  # the body has ended already; this helper was at its clean-up
         self._ending = ending
-        self.main.interrupt(Unwind())
+        if asked is not self.main:
+            self.main.unwind(asked)
 
     def new_uuid(self) -> uuid.UUID:
         """The next id of this run: the same at every replay."""
@@ -507,7 +511,7 @@ class Execution:
             if operation is not None:
                 raise self._unused(operation, "is still unused at the end")
 
-    def check_raised(self, fiber: Fiber, error: BaseException) -> None:
+    def check_raised(self, error: BaseException) -> None:
         """Stop at faults that came out of the body as exceptions."""
         self._dropped.clear()
         if isinstance(error, KeyboardInterrupt):
@@ -534,25 +538,29 @@ class Execution:
 
     def _drop_stale_deadlines(self) -> None:
         while self._deadlines:
-            path = self._deadlines[0][2]
-            leaf = self.pending.get(path)
-            is_stale = self._timed_out if not path else leaf is None or leaf.is_settled
-            if not is_stale:
+            if not self._is_stale(self._deadlines[0][2]):
                 return
             heappop(self._deadlines)
+
+    def _is_stale(self, path: str) -> bool:
+        leaf = self.pending.get(path)
+        return self._is_time_up if not path else leaf is None or leaf.is_settled
 
     # --- the recorded batch -----------------------------------------------------------------------------------------
 
     def _begin_turn(self, stamp_us: int) -> None:
         self.now_us = max(self.now_us, stamp_us)
         self.turn_number += 1
+        for deadline in self._new_deadlines:
+            heappush(self._deadlines, deadline)
+        self._new_deadlines.clear()
 
     def _next_recorded(self) -> e.Event | None:
-        """The next recorded event that counts: annotations and late patch decisions are passed over."""
+        """The next recorded event that counts: annotations and patch decisions are passed over."""
         assert self._recorded is not None
         while self._cursor < len(self._recorded):
             event = self._recorded[self._cursor]
-            if not event.is_ignorable and not (isinstance(event, e.PatchDecided) and not event.is_patched):
+            if not event.is_ignorable and not isinstance(event, e.PatchDecided):
                 return event
             if isinstance(event, e.CustomStatusSet):
                 self.custom_status = event.value

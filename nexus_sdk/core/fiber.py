@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 class Unwind(BaseException):
-    """Leaves the main body after `complete` or `continue_as_new`, so that `finally` blocks run. Private."""
+    """Leaves the main body after `complete` or `continue_as_new`, so that `finally` blocks run. Private.
+
+    `fiber` is the one that asked for it: the main body, or a helper, which is unwound as well.
+    """
+
+    def __init__(self, fiber: Fiber) -> None:
+        super().__init__()
+        self.fiber = fiber
 
 
 class Fiber(Node):
@@ -33,6 +40,7 @@ class Fiber(Node):
     __slots__ = (
         "execution",
         "interrupts",
+        "is_cancelled",
         "is_interrupting",
         "is_started",
         "next_number",
@@ -50,6 +58,7 @@ class Fiber(Node):
         self.saga = saga
         self.waiting: Node | None = None
         self.interrupts: deque[BaseException] = deque()
+        self.is_cancelled = False
         self.is_interrupting = False
         self.is_started = False
         self.shields = 0
@@ -72,14 +81,17 @@ class Fiber(Node):
         self.is_started = True
         self.execution.fiber = self
         how, what = self.program.resume(value, error)
-        if how is not Surfaced.RAISED:
-            self.execution.check_dropped()
+        if how is Surfaced.RAISED and not self._is_unwound_by_itself(what):
+            self.unused.clear()  # an exception that leaves the body wins over a forgotten yield
+            self.execution.check_raised(what)
+            self._end(error=what)
+            return
+        self.execution.check_dropped()
         if how is Surfaced.RETURNED:
             self.execution.check_unused(self)
             self._end(value=what)
         elif how is Surfaced.RAISED:
-            self.unused.clear()  # an exception that leaves the body wins over a forgotten yield
-            self.execution.check_raised(self, what)
+            self.execution.check_unused(self)
             self._end(error=what)
         elif isinstance(what, Operation):
             what.use()
@@ -114,11 +126,26 @@ class Fiber(Node):
         self.shields -= 1
 
     def cancel(self, reason: str = "") -> None:
-        """Interrupt with `CancelledError`; the fiber settles when its code has ended."""
-        self.interrupt(CancelledError(reason))
+        """Interrupt with `CancelledError`, once: its clean-up is left alone. It settles when its code has ended."""
+        if not self.is_cancelled:
+            self.is_cancelled = True
+            self.interrupt(CancelledError(reason))
+
+    def unwind(self, asked: Fiber) -> None:
+        """Leave the body because `asked` ends the run. Nothing cancels it any more."""
+        self.is_cancelled = True
+        self.interrupt(Unwind(asked))
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether an interrupt is going to strike at the next suspension."""
+        return bool(self.interrupts) and not self.shields
+
+    def _is_unwound_by_itself(self, error: BaseException) -> bool:
+        return isinstance(error, Unwind) and error.fiber is self
 
     def _strike(self) -> None:
-        if self.interrupts and not self.shields and not self.is_interrupting and self.waiting is not None:
+        if self.is_interrupted and not self.is_interrupting and self.waiting is not None:
             self.is_interrupting = True
             self.waiting.cancel()
 

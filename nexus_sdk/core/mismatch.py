@@ -75,8 +75,6 @@ def describe(event: e.Event | None) -> str:
             return f"event {name!r} to {target!r}"
         case e.ChildScheduled(workflow=workflow):
             return f"child workflow {workflow!r}"
-        case e.PatchDecided(change_id=change_id):
-            return f"the patch {change_id!r}"
         case e.TimerStarted(purpose="timeout"):
             return "a timeout block"
         case _:

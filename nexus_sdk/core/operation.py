@@ -45,6 +45,7 @@ class Operation(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         if self._fiber.execution.is_disposing and self._fiber.execution.may_refuse_await():
+            self.discard()
             raise GeneratorExit  # the workflow is being dropped: operations are inert
         return (yield self)  # type: ignore[no-any-return]
 
@@ -62,6 +63,11 @@ class Operation(Generic[T_co]):
                     hint="Each operation runs once: build a new one for each use, or ctx.spawn it and wait for that.",
                 )
             )
+        self._is_used = True
+        self._fiber.unused.pop(id(self), None)
+
+    def discard(self) -> None:
+        """Note that it will not run, and that nobody forgot it."""
         self._is_used = True
         self._fiber.unused.pop(id(self), None)
 
@@ -99,6 +105,10 @@ class RecordedOperation(Operation[T_co]):
             PayloadError: what goes with it cannot be encoded.
         """
         ...
+
+    def outline(self, path: str) -> Output:
+        """The same event for a message: made without running anything of the user's."""
+        return self.record(path)
 
     @abstractmethod
     def matches(self, event: Event) -> bool:

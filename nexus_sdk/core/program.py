@@ -6,6 +6,7 @@ shapes of Python workflows; anything else with a `resume` (a state machine, say)
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import contextmanager
@@ -127,10 +128,19 @@ class GeneratorProgram:
         return _frames_of(self._generator)
 
 
+_DRIVERS = ("async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper")
+"""What stands between an `await` and the generator or coroutine that it drives, by the name of its type."""
+
+
 def _chain_of(awaitable: Any) -> Iterator[Any]:
     while awaitable is not None:
         yield awaitable
-        awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "ag_await", None)
+        if type(awaitable).__name__ in _DRIVERS:
+            # Only the collector sees through these: the first thing they hold is what they drive.
+            awaitable = next(iter(gc.get_referents(awaitable)), None)
+        else:
+            names = ("cr_await", "ag_await", "gi_yieldfrom")
+            awaitable = next((link for name in names if (link := getattr(awaitable, name, None)) is not None), None)
 
 
 def _frames_of(awaitable: Any) -> Iterator[FrameType]:

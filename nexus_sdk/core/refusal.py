@@ -36,7 +36,7 @@ def turned_out_foreign(instance: str, error: BaseException) -> BlockingError | N
     """The fault behind an exception that left the body, if it is one: ours, or that of a missing event loop."""
     if isinstance(error, BlockingError):
         return error
-    if isinstance(error, RuntimeError) and str(error).startswith(_NO_LOOP):
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_LOOP):
         frames: list[FrameType] = []
         traceback, line = error.__traceback__, 0
         while traceback is not None:
@@ -51,7 +51,8 @@ def turned_out_foreign(instance: str, error: BaseException) -> BlockingError | N
 
 def where(program: Program) -> str:
     """The innermost suspended line of the user's own code, e.g. ``orders.py:31``."""
-    own = [frame for frame in program.frames() if not _is_library(frame)]
+    frames = list(program.frames())
+    own = [frame for frame in frames if not _is_library(frame)] or frames[:1]  # the body itself may be installed
     return f"{_file(own[-1])}:{own[-1].f_lineno}" if own else "the workflow"
 
 

@@ -29,16 +29,22 @@ class Mail:
     outcomes: list[Outcome] = field(default_factory=list)
     delivery: TurnDelivery | None = None
     is_retry: bool = False
-    unleased: tuple[InboxMessage, ...] = ()
-    """Messages that a load showed, for a turn that has no delivery of the inbox but must respect its order."""
+    loaded: tuple[InboxMessage, ...] | None = None
+    """The inbox as a load showed it: newer than the delivery's messages, and there without one."""
 
     def __bool__(self) -> bool:
         return bool(self.outcomes) or self.delivery is not None or self.is_retry
 
+    @property
+    def inbox(self) -> tuple[InboxMessage, ...]:
+        """The messages of the inbox, as far as known."""
+        if self.loaded is not None:
+            return self.loaded
+        return self.delivery.messages if self.delivery is not None else ()
+
     def messages(self) -> list[Message]:
         """All messages, those of the inbox first."""
-        inbox = self.delivery.messages if self.delivery else self.unleased
-        return [read_message(message) for message in inbox] + [outcome.message for outcome in self.outcomes]
+        return [read_message(message) for message in self.inbox] + [outcome.message for outcome in self.outcomes]
 
     def deliveries(self) -> tuple[Delivery, ...]:
         """All deliveries that a commit settles."""
@@ -47,5 +53,4 @@ class Mail:
 
     def last_number(self) -> int:
         """The number of the latest inbox message among them, 0 for none."""
-        inbox = self.delivery.messages if self.delivery else self.unleased
-        return max((message.number for message in inbox), default=0)
+        return max((message.number for message in self.inbox), default=0)

@@ -34,6 +34,7 @@ from nexus_sdk.store.port import (
     Store,
     StoredBatch,
     TaskDelivery,
+    TurnDelivery,
 )
 
 CONFLICTS_MAX = 5
@@ -145,16 +146,14 @@ class Turns:
                 return await self._advance(instance, decision, mail)
 
     async def _open(self, instance_id: str, mail: Mail) -> Instance | HistoryCorruptedError:
-        """The warm instance if it will do, else a fresh one."""
+        """The warm instance if it will do, else a fresh one. Instance and messages are of one moment."""
         instance = self._warm.get(instance_id)
-        if instance is not None and not (mail.delivery is None and self._has_due_timer(instance)):
+        if instance is not None and self._will_do(instance, mail):
             self._warm.move_to_end(instance_id)
             return instance
         loaded = await self._store.load(instance_id)
-        if mail.delivery is None:
-            # A timer may be due: what was accepted before it must be applied before it.
-            mail.unleased = loaded.messages
-        if instance is not None and instance.record.last_batch == loaded.record.last_batch:
+        mail.loaded = loaded.messages
+        if instance is not None and _position(instance.record) == _position(loaded.record):
             return instance
         self.forget(instance_id)
         try:
@@ -162,17 +161,23 @@ class Turns:
         except HistoryCorruptedError as error:
             return error
 
-    def _has_due_timer(self, instance: Instance) -> bool:
+    def _will_do(self, instance: Instance, mail: Mail) -> bool:
+        """Whether a warm instance can take the mail as it is."""
+        if mail.delivery is not None:
+            # Otherwise one of the two is older, and messages that were consumed since would be consumed twice.
+            return _position(mail.delivery) == _position(instance.record)
         due_us = instance.record.wake_at_us
-        return due_us is not None and due_us <= self._now_us()
+        # When a timer is due, what was accepted before it must be applied before it: the inbox is looked at.
+        return due_us is None or due_us > self._now_us()
 
     async def _advance(self, instance: Instance, decision: Decision, mail: Mail) -> Taken:
         if decision.is_blocking and mail.outcomes:
             # The outcomes are not consumed now: they wait in the inbox, with everything else.
             await self._send_outcomes(mail)
-        if not decision.events and mail.delivery is None and not mail.unleased:
-            await self._discard(mail)  # late outcomes that mean nothing any more
+        if not decision.events and not mail.deliveries() and not mail.inbox:
             return Taken()
+        # Outcomes that mean nothing (any more) are settled by a commit like all others: to a warm instance that
+        # another worker has moved on meanwhile the newest outcome means nothing either, and only the fence can tell.
         through = mail.last_number() if decision.is_blocking else None
         return await self._commit(instance, decision, mail, through)
 
@@ -359,7 +364,7 @@ class Turns:
     async def _keep_what_is_ours(self, mail: Mail) -> None:
         """After a conflict: deliveries that another holds by now are his to bring forward."""
         now_us = self._now_us()
-        mail.unleased = ()
+        mail.loaded = None
         if mail.delivery is not None:
             # The instance has moved on: its messages are read anew.
             await self._store.release(mail.delivery, now_us=now_us)
@@ -376,3 +381,7 @@ class Turns:
 
     def _now_us(self) -> int:
         return self._surroundings.environment.clock.now_us()
+
+
+def _position(of: InstanceRecord | TurnDelivery) -> tuple[str, int]:
+    return of.run_id, of.last_batch

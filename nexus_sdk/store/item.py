@@ -224,7 +224,7 @@ class Item:
     def lease_turn(self, token: str, until: int) -> TurnDelivery:
         """Deliver the turn with all pending messages."""
         self.turn.take(token, until)
-        return TurnDelivery(self.record.id, token, self.messages())
+        return TurnDelivery(self.record.id, token, self.messages(), self.record.run_id, self.record.last_batch)
 
     def add_task(self, task: Task, seq: int) -> bool:
         """A task that was sent; False when one with its id exists."""

@@ -252,6 +252,8 @@ class MemoryStore:
     def _settle(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
             item = self._items[instance_of(delivery)]
+            if isinstance(delivery, TaskDelivery) and (state := item.tasks.get(delivery.task.id)) is not None:
+                self._agenda(state.task.queue).remove((item.record.id, state.task.id))  # a retry may have moved it
             item.settle(delivery)
             self._index_delivery(item, delivery)
 
@@ -357,8 +359,6 @@ class MemoryStore:
             self._index(item)
         elif (state := item.tasks.get(delivery.task.id)) is not None:
             self._index_task(item, state)
-        else:
-            self._agenda(delivery.task.queue).remove((item.record.id, delivery.task.id))
 
     def _ring(self, due_us: int, *, is_new: bool) -> None:
         """In doubt ring: `expect` rings for whatever falls before what the receivers were told."""

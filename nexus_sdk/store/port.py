@@ -154,11 +154,18 @@ Send = InboxMessage | Task | NewInstance | CancelTask
 
 @dataclass(frozen=True, slots=True)
 class TurnDelivery:
-    """An instance that needs a turn, leased: its pending messages, in the order of acceptance."""
+    """An instance that needs a turn, leased: its pending messages, in the order of acceptance.
+
+    Attributes:
+        run_id, last_batch: where the instance was when these messages were pending. At any other batch some of them
+            may have been consumed, by another holder or without a delivery: then they are to be loaded anew.
+    """
 
     instance_id: str
     token: str
     messages: tuple[InboxMessage, ...] = ()
+    run_id: str = ""
+    last_batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +265,11 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which instances to list or count. Empty fields do not restrict. Newest first."""
+    """Which instances to list or count. Empty fields do not restrict. Newest first.
+
+    Created at or after `created_after_us`, and before `created_before_us`. Attributes must be equal: a bool only to a
+    bool, numbers by value.
+    """
 
     statuses: frozenset[Status] = frozenset()
     workflow: str | None = None
@@ -323,6 +334,7 @@ class Store(Protocol):
 
         Raises:
             InstanceExists: another request has taken the id.
+            InstanceNotFound: this very request's instance was purged, and its tombstone still stands.
         """
 
     async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
@@ -357,7 +369,8 @@ class Store(Protocol):
         exists already changes nothing.
 
         Raises:
-            ConflictError: somebody else moved the instance on, or holds a settled delivery. Nothing was written.
+            ConflictError: somebody else moved the instance on, holds a settled delivery, or has settled that task
+                already. Nothing was written.
             InstanceNotFound: it was purged meanwhile.
         """
 

@@ -105,9 +105,9 @@ class WorkflowEnvironment:
         self.worker: Worker | None = None
 
     async def __aenter__(self) -> WorkflowEnvironment:
-        self._threads = self._stack.enter_context(ThreadWatch())
+        self.threads = self._stack.enter_context(ThreadWatch())
         environment = Environment(
-            self.clock, self._threads.executor, self._randomness, ThreadWatchdog(self._spin_seconds), self._say
+            self.clock, self.threads.executor, self._randomness, ThreadWatchdog(self._spin_seconds), self._say
         )
         workflows, activities = self._definitions
         self.app = Nexus(
@@ -179,7 +179,7 @@ class WorkflowEnvironment:
     async def history(self, handle: EnvironmentHandle[Any] | Handle[Any] | str) -> list[e.Event]:
         """The events of an instance's present run."""
         id = handle if isinstance(handle, str) else handle.id
-        return [event for batch in await self.client.get(id).history() for event in batch.events]
+        return list(await self.client.get(id).history())
 
     # --- the worker -------------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class WorkflowEnvironment:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _everybody_waits(self) -> None:
-        await self._threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
+        await self.threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
 
     async def wait_for_end(self, handle: Handle[R]) -> R:
         """The result of an instance, time passing as it must."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from nexus_sdk.client.client import Client
+from nexus_sdk.client.status import InstanceStatus
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.sqlite import peers
 from tests.process.fleet import (
@@ -160,19 +161,28 @@ def check_repetitions(ledger: Ledger, kills: Kills, *, repeats_only_at_kills: bo
     return repetitions
 
 
+async def all_instances(client: Client) -> AsyncIterator[InstanceStatus]:
+    cursor = None
+    while True:
+        page = await client.list(limit=500, cursor=cursor)
+        for status in page:
+            yield status
+        if (cursor := page.cursor) is None:
+            return
+
+
 async def check_instances(client: Client, load: Load, ledger: Ledger) -> None:
     """Every acknowledged start and event is accounted for, every result right and recorded once."""
-    page = await client.list(limit=1_000)
-    assert page.cursor is None
+    everything = [status async for status in all_instances(client)]
     families = {f"{id}/0.{child}" for id in load.results if id.startswith("family") for child in (0, 1)}
-    assert {status.id for status in page} == {*load.results, *families}
-    assert {status.status for status in page} == {Status.COMPLETED}
+    assert {status.id for status in everything} == {*load.results, *families}
+    assert {status.status for status in everything} == {Status.COMPLETED}
     for id, task in load.results.items():
         name = id.partition("-")[0]
         assert task.result() == SHAPES[name][1](id)
     attempts, done = ledger.attempts(), {(entry.key, entry.attempt) for entry in ledger.entries("done")}
     recorded: set[str] = set()
-    for status in page:
+    for status in everything:
         _, runs = await runs_of(client.store, status.id)
         for batches in runs:
             check_laws(batches)

@@ -220,7 +220,7 @@ async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
     await stores[1].close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(VERBS, min_size=3, max_size=25))
 def test_any_sequence_of_verbs_has_the_same_outcome_in_every_store(verbs: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -28,12 +28,12 @@ WIDE = 100
 
 @told
 def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
-    """Show an instance: status, result or failure, and what it waits for."""
+    """Show an instance: status, result, what it waits for."""
     found = checked(app_for(app, store), may_make=False)
 
     async def look(client: Client) -> tuple[InstanceStatus, list[Batch]]:
         handle = client.get(id)
-        return await handle.status(), await handle.history()
+        return await handle.status(), list((await handle.history()).batches)
 
     status, batches = ask(found, look)
     waits = [] if status.status.is_finished else waits_of(batches)

@@ -73,11 +73,11 @@ def start(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start a workflow and leave it to the workers of the store; prints the id."""
+    """Start a workflow and leave it to workers. Prints the id."""
     target = find_workflow(workflow, store, app)
     checked(target.app, may_make=True)
     instance_id = id or _new_id(target)
-    call = bind(target.workflow, input)
+    call = bind(target.workflow, input, target.app.codec)
     watched = _Watched(target.app, instance_id)
     try:
         result = asyncio.run(_start(target.app, call, instance_id, wait, watched, json))
@@ -124,7 +124,7 @@ class _Watched:
             await asyncio.sleep(0.1)
 
     async def _tell_missing(self) -> bool:
-        batches = await self._app.client().get(self._id).history()
+        batches = (await self._app.client().get(self._id).history()).batches
         missing = unserved(batches, self._app.registry.activities)
         if missing:
             names = " and ".join(map(repr, missing))
@@ -160,7 +160,7 @@ async def _begun(
         if name != workflow.name:
             raise Mistake(f"{instance_id} is an instance of {name!r}, not of {workflow.name!r}.")
         return handle
-    call = bind(workflow, given)
+    call = bind(workflow, given, client.codec)
     if again is not None:
         output.say(("id ", "dim"), instance_id)
         if again:

@@ -52,7 +52,8 @@ class ContinueAsNewOperation(Operation[NoReturn]):
 
     def start(self, fiber: Fiber, path: str) -> Node:
         """See `Operation.start`. What was done inside an open saga could no longer be undone: an error."""
-        if fiber.saga is not None:
+        main = fiber.execution.main
+        if fiber.saga is not None or (main is not None and main.saga is not None):
             refused = Node(path)
             refused.settle(
                 error=DefinitionError(
@@ -71,5 +72,6 @@ def _end(fiber: Fiber, path: str, operation: Operation[Any], value: Any, *, cont
     except PayloadError as error:
         node.settle(error=error)
         return node
-    fiber.execution.end_with(Ending(payload, operation.site, continues))
+    if not fiber.is_interrupted:  # else the interrupt is raised here, and the run goes on
+        fiber.execution.end_with(Ending(payload, operation.site, continues), fiber)
     return node

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.group import Group, Startable, check_startable
+from nexus_sdk.core.operations.group import Group, Startable, discard_all, is_result, take
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -20,11 +20,15 @@ class GatherOperation(Operation[list[Any]]):
     what = "gather"
 
     def __init__(self, elements: Sequence[Startable], return_exceptions: bool) -> None:
-        for element in elements:
-            check_startable(element, "ctx.gather")
+        take(elements, "ctx.gather")
         super().__init__()
         self.elements = elements
         self.return_exceptions = return_exceptions
+
+    def discard(self) -> None:
+        """See `Operation.discard`."""
+        super().discard()
+        discard_all(self.elements)
 
     def start(self, fiber: Fiber, path: str) -> Node:
         """See `Operation.start`."""
@@ -43,12 +47,11 @@ class GatherNode(Group):
         self.missing = len(elements)
         if not elements:
             self.decide([])
-        for index, element in enumerate(elements):
-            self.begin(index, element)
+        self.begin_all(elements)
 
     def ended(self, index: int, node: Node) -> None:
         """See `Group.ended`."""
-        if node.error is not None and not (self.return_exceptions and isinstance(node.error, Exception)):
+        if node.error is not None and not (self.return_exceptions and is_result(node.error)):
             self.decide(error=node.error)
             return
         self.results[index] = node.value if node.error is None else node.error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,23 +18,31 @@ Startable: TypeAlias = "Operation[Any] | Coroutine[Any, Any, Any]"
 """What may be passed to gather, race, map and spawn: an operation, or a helper that was called but not awaited."""
 
 
-def check_startable(what: Any, where: str) -> None:
-    """Refuse anything that cannot be run as part of a group, before anything is started.
+def take(elements: Sequence[Any], where: str) -> None:
+    """Note elements as used by what they are passed to, if all of them can be run.
 
     Raises:
-        DefinitionError: it is neither an operation nor a called `async def` helper.
+        DefinitionError: one is neither an operation nor a called `async def` helper; none is used then.
     """
-    if not isinstance(what, Operation | CoroutineType):
-        raise DefinitionError(
-            f"{where} takes operations and called async def helpers, not {type(what).__name__}.",
-            hint="Pass charge(order), ctx.sleep(…), another workflow's call, or helper(…) without await.",
-        )
+    for what in elements:
+        if not isinstance(what, Operation | CoroutineType):
+            raise DefinitionError(
+                f"{where} takes operations and called async def helpers, not {type(what).__name__}.",
+                hint="Pass charge(order), ctx.sleep(…), another workflow's call, or helper(…) without await.",
+            )
+    for what in elements:
+        if isinstance(what, Operation):
+            what.use()
+
+
+def is_result(error: BaseException) -> bool:
+    """Whether `return_exceptions=True` puts it among the results, as asyncio's gather does."""
+    return isinstance(error, Exception | CancelledError)
 
 
 def start(what: Startable, fiber: Fiber, path: str) -> Node:
-    """Start one element under `path`: an operation as it is, a helper in a fiber of its own."""
+    """Start one element, already taken, under `path`: an operation as it is, a helper in a fiber of its own."""
     if isinstance(what, Operation):
-        what.use()
         return what.start(fiber, path)
     from nexus_sdk.core.fiber import Fiber as NewFiber  # fibers start operations, operations start fibers
 
@@ -58,10 +66,19 @@ class Group(Node):
         self.is_decided = False
         self._running: dict[int, Node] = {}
 
+    def begin_all(self, elements: Sequence[Startable]) -> None:
+        """Start all elements, in order."""
+        for index, element in enumerate(elements):
+            try:
+                self.begin(index, element)
+            except BaseException:
+                discard_all(elements[index + 1 :])
+                raise
+
     def begin(self, index: int, what: Startable) -> None:
         """Start element `index`, unless the group is decided already."""
         if self.is_decided:
-            discard(what)
+            discard_all([what])
             return
         node = start(what, self.fiber, f"{self.path}.{index}")
         self._running[index] = node
@@ -103,9 +120,10 @@ class Group(Node):
             self.ended(index, node)
 
 
-def discard(what: Startable) -> None:
-    """Note an element as used that will not be started."""
-    if isinstance(what, Operation):
-        what.use()
-    else:
-        what.close()
+def discard_all(elements: Sequence[Startable]) -> None:
+    """Note that these will not be started."""
+    for what in elements:
+        if isinstance(what, Operation):
+            what.discard()
+        else:
+            what.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.group import Group, check_startable
+from nexus_sdk.core.operations.group import Group, is_result, take
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -73,16 +73,17 @@ class MapNode(Group):
         try:
             with execution.running_as(self.fiber):
                 what = self.operation.function(self.operation.items[index])
-                check_startable(what, "the function of ctx.map must give an operation or a helper; ctx.map")
-        except Exception as error:
+                take([what], "the function of ctx.map must give an operation or a helper; ctx.map")
+        except BaseException as error:
             execution.raise_fault()
+            execution.check_raised(error)
             self._take(index, None, error)
             return
         self._under_way += 1
         self.begin(index, what)
 
     def _take(self, index: int, value: Any, error: BaseException | None) -> None:
-        if error is not None and not (self.operation.return_exceptions and isinstance(error, Exception)):
+        if error is not None and not (self.operation.return_exceptions and is_result(error)):
             self.decide(error=error)
             return
         self.results[index] = value if error is None else error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.group import Group, Startable, check_startable
+from nexus_sdk.core.operations.group import Group, Startable, discard_all, take
 from nexus_sdk.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ class RaceOperation(Operation[Winner]):
     def __init__(self, elements: Sequence[Startable], names: Sequence[str | None]) -> None:
         if not elements:
             raise InvalidArgument("ctx.race needs at least one operation: a race of nobody never ends.")
-        for element in elements:
-            check_startable(element, "ctx.race")
+        take(elements, "ctx.race")
         super().__init__()
         self.elements = elements
         self.names = names
+
+    def discard(self) -> None:
+        """See `Operation.discard`."""
+        super().discard()
+        discard_all(self.elements)
 
     def start(self, fiber: Fiber, path: str) -> Node:
         """See `Operation.start`."""
@@ -52,8 +56,7 @@ class RaceNode(Group):
     def __init__(self, fiber: Fiber, path: str, elements: Sequence[Startable], names: Sequence[str | None]) -> None:
         super().__init__(fiber, path)
         self.names = names
-        for index, element in enumerate(elements):
-            self.begin(index, element)
+        self.begin_all(elements)
 
     def ended(self, index: int, node: Node) -> None:
         """See `Group.ended`."""

@@ -31,12 +31,17 @@ class SideEffectOperation(RecordedOperation[T_co]):
         services = self.execution.services
         outside = running.set(None)
         try:
-            value = self.function()
-        except Exception as error:
+            return e.SideEffectRecorded(path, line_of(self.site), services.codec.encode(self.function()))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return e.SideEffectRecorded(path, line_of(self.site), services.codec.encode(None), services.describe(error))
         finally:
             running.reset(outside)
-        return e.SideEffectRecorded(path, line_of(self.site), services.codec.encode(value))
+
+    def outline(self, path: str) -> e.SideEffectRecorded:
+        """See `RecordedOperation.outline`."""
+        return e.SideEffectRecorded(path, line_of(self.site), self.execution.services.codec.encode(None))
 
     def matches(self, event: e.Event) -> bool:
         """A side effect, whatever its function."""

@@ -15,9 +15,6 @@ from nexus_sdk.errors import StoreError
 from nexus_sdk.store.sqlite import faults
 from nexus_sdk.store.sqlite.schema import MIGRATIONS, VERSION
 
-CHECKPOINT_PAGES = 4000
-"""How large the write-ahead log grows (16 MB) before a commit also moves it into the file: rarer than by default."""
-
 
 class Database:
     """The connections of one process to one file. Use each under its lock."""
@@ -118,7 +115,6 @@ class Database:
             cached_statements=256,
         )
         connection.execute(f"PRAGMA synchronous = {self.synchronous}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         return connection
 
     def _open(self, *, is_migrating: bool) -> sqlite3.Connection:

@@ -158,6 +158,15 @@ class TaskLaws:
             await store.retry(failed, following, now_us=at(5))
         assert not (await store.extend(held, lease=ANNA, now_us=at(5))).is_lost
 
+    async def test_a_retry_may_move_a_task_to_another_queue(self, store: Store) -> None:
+        before = await started(store, "a", task("a"))
+        (failed,) = await receive_tasks(store)
+        await store.retry(failed, replace(failed.task, attempt=2, queue="other"), now_us=T0)
+        assert await receive_tasks(store, now_us=at(99)) == []
+        (held,) = await receive_tasks(store, "other", now_us=at(99))
+        await store.commit(turn(before, settles=[held]), now_us=at(99))
+        assert await receive_tasks(store, "other", now_us=at(999)) == []
+
     async def test_a_retry_of_a_lost_lease_conflicts(self, store: Store) -> None:
         await started(store, "a", task("a"))
         (lost,) = await receive_tasks(store)
