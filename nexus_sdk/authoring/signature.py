@@ -20,6 +20,7 @@ class Signature:
 
     def __init__(self, fn: Callable[..., Any], skip: int) -> None:
         self.fn = fn
+        self.name = getattr(fn, "__name__", type(fn).__name__)
         signature = inspect.signature(fn)
         self.parameters = list(signature.parameters.values())[skip:]
         self._signature = signature.replace(parameters=self.parameters)
@@ -50,7 +51,7 @@ class Signature:
         try:
             return dict(self._signature.bind(*args, **kwargs).arguments)
         except TypeError as error:
-            raise TypeError(f"{self.fn.__name__}(): {error}") from None
+            raise TypeError(f"{self.name}(): {error}") from None
 
     def check(self, arguments: Mapping[str, Any], codec: Codec) -> dict[str, Any]:
         """The same arguments, validated against the annotations.
@@ -74,7 +75,7 @@ class Signature:
         unknown = set(recorded) - set(self._names)
         if unknown:
             raise PayloadError(
-                f"{self.fn.__name__}() has no parameter {', '.join(map(repr, sorted(unknown)))}, which was recorded.",
+                f"{self.name}() has no parameter {', '.join(map(repr, sorted(unknown)))}, which was recorded.",
                 hint="A later version may add parameters that have defaults, but not remove or rename any.",
             )
         args: list[Any] = []
@@ -87,7 +88,7 @@ class Signature:
                 inspect.Parameter.VAR_KEYWORD,
             ):
                 raise PayloadError(
-                    f"{self.fn.__name__}() needs {parameter.name!r}, which was not recorded.",
+                    f"{self.name}() needs {parameter.name!r}, which was not recorded.",
                     hint="A parameter that is added later needs a default.",
                 )
         return args, kwargs
@@ -104,7 +105,7 @@ class Signature:
         try:
             return codec.convert(list(value) if kind is inspect.Parameter.VAR_POSITIONAL else value, hint)
         except PayloadError as error:
-            raise PayloadError(f"{self.fn.__name__}(): argument {name!r}: {error.message}", hint=error.hint) from error
+            raise PayloadError(f"{self.name}(): argument {name!r}: {error.message}", hint=error.hint) from error
 
     def _place(self, parameter: inspect.Parameter, value: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
         match parameter.kind:

@@ -445,7 +445,7 @@ class Execution:
         self._new_deadlines.append((due_us, self._deadline_count, path))
 
     def end_with(self, ending: Ending, asked: Fiber) -> None:
-        """Unwind the main body, and the helper that asked; the run ends so, unless another exception leaves the body."""
+        """Unwind the main body and the helper that asked; the run ends so, unless another exception leaves the body."""
         assert self.main is not None
         asked.unwind(asked)
         if self.main.is_settled:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.runtimes.clock import SystemClock
+from nexus_sdk.runtimes.threads import DaemonThreads
 from nexus_sdk.runtimes.watchdog import ThreadWatchdog
 
 
@@ -40,7 +40,7 @@ def local_environment(*, threads: int = 100, spin_seconds: float = 10.0) -> Envi
         threads: so many synchronous activities run at a time.
         spin_seconds: a workflow that runs so long without yielding is stopped.
     """
-    executor = ThreadPoolExecutor(threads, thread_name_prefix="nexus activity")
+    executor = DaemonThreads(threads, "nexus activity")
     return Environment(SystemClock(), executor, SystemRandomness(), ThreadWatchdog(spin_seconds), say)
 
 

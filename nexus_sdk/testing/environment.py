@@ -7,8 +7,9 @@ With ``clock="auto"`` time jumps to the next due moment whenever everybody waits
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -200,6 +201,44 @@ class WorkflowEnvironment:
         self.worker = Worker(store, app.registry, app.codec, app.environment, options or self._options)
         await self.worker.start()
         return self.worker
+
+    def another_app(
+        self, workflows: Iterable[Workflow[Any, Any]] = (), activities: Iterable[Activity[Any, Any]] = ()
+    ) -> Nexus:
+        """An app of other definitions (another version of the code, say) on the same store, clock and chance.
+
+        With none: the same definitions as the environment's own.
+        """
+        given = (list(workflows), list(activities))
+        serving = given if any(given) else self._definitions
+        return Nexus(
+            self.app.store,
+            workflows=serving[0],
+            activities=serving[1],
+            codec=self._codec,
+            environment=self.app.environment,
+        )
+
+    @asynccontextmanager
+    async def another_worker(
+        self,
+        workflows: Iterable[Workflow[Any, Any]] = (),
+        activities: Iterable[Activity[Any, Any]] = (),
+        *,
+        worker: WorkerOptions | None = None,
+        task_queues: Iterable[str] | None = None,
+    ) -> AsyncIterator[Worker]:
+        """Another worker beside the environment's own, of `another_app`, until the block is left; then it is killed."""
+        app = self.another_app(workflows, activities)
+        options = worker or self._options
+        if task_queues is not None:
+            options = replace(options, task_queues=frozenset(task_queues))
+        other = Worker(app.store, app.registry, app.codec, app.environment, options)
+        await other.start()
+        try:
+            yield other
+        finally:
+            await other.abandon()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ async def test_schedule_to_close_ends_an_attempt_that_runs(environment: Any) -> 
 
 async def test_schedule_to_close_counts_while_nobody_serves_the_queue(environment: Any) -> None:
     env = await environment(calling)
-    assert await env.run(calling, "unserved") == ["TimedOut", 0, 60, False]
+    assert await env.run(calling, "unserved") == ["TimedOut", 0, 60, True]
 
 
 async def test_schedule_to_close_counts_while_no_worker_is_there(environment: Any) -> None:

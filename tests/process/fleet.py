@@ -104,7 +104,7 @@ def fleet(folder: Path, *arguments: str) -> Iterator[Callable[..., WorkerProcess
 async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
     """Return once something outside of this process is so. Looks often, and gives up after a generous time."""
     async with asyncio.timeout(seconds):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110  # it happens in another process
             await asyncio.sleep(0.005)
 
 

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ from tests.process.served import (
 
 pytestmark = pytest.mark.skipif(not peers.is_supported(), reason="no local sockets on this platform")
 
-OUTSTANDING = 24
+OUTSTANDING = 16
 """So many instances are under way at any time."""
 
 
@@ -122,7 +123,7 @@ class Kills:
 async def moment_for(victim: WorkerProcess, ledger: Ledger, chance: random.Random) -> None:
     """Mostly once the victim has done some work; sometimes while it may not even have begun to serve."""
     count = (lambda: ledger.lines_of(victim.name)) if chance.random() < 0.75 else (lambda: len(ledger))
-    goal, deadline = count() + chance.randint(1, 60), time.monotonic() + 10
+    goal, deadline = count() + chance.randint(1, 40), time.monotonic() + 10
     await until(lambda: count() >= goal or time.monotonic() > deadline)
 
 
@@ -150,7 +151,7 @@ def check_repetitions(ledger: Ledger, kills: Kills, *, repeats_only_at_kills: bo
     ledger.check_keys()
     repetitions = 0
     for attempts in ledger.attempts().values():
-        for cut_off, following in zip(attempts, attempts[1:], strict=False):
+        for cut_off, following in pairwise(attempts):
             repetitions += 1
             if not repeats_only_at_kills and cut_off.worker not in kills.line:
                 continue

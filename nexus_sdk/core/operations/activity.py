@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core import events as e
-from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.failure import Failure, lineage_of
 from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation, RecordedOperation, T_co
@@ -103,7 +103,8 @@ class ActivityLeaf(Leaf):
                 self._end(error=CancelledError("the activity was cancelled"))
             case e.TimerFired():
                 self._give_up()
-                spent = Failure("TimedOut", "schedule_to_close: the time for all attempts is over", retryable=False)
+                said = "schedule_to_close: the time for all attempts is over"
+                spent = Failure("TimedOut", said, lineage_of(TimeoutError()), retryable=False)
                 self.settle(error=self._failed(spent, 0))
 
     def cancel(self, reason: str = "") -> None:

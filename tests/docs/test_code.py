@@ -1,0 +1,147 @@
+"""The code on the pages runs, and the commands on them exist and do what is shown."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from nexus_sdk.cli.app import app as command_line
+from tests.docs.pages import KINDS, Block, Page, all_pages, commands_of
+from tests.docs.shell import Shell
+
+PAGES = all_pages()
+NAMES = [page.name for page in PAGES]
+
+PLAYED = ("README.md", "docs/tutorial/first-workflow.md")
+"""Pages whose console blocks are run, each command in its place. `make` and `pip` are left out: they set up machines."""
+
+FASTER = {'"20s"': '"1s"'}
+"""Waits that are for people are shortened."""
+
+FILE = re.compile(r"# (?P<file>[\w/]+\.py)(?:: (?P<part>\w+))?$")
+"""A block that begins so is that file, or takes the place of one function in it."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("NEXUS_STORE", raising=False)
+    loaded = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - loaded:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_the_code_of_a_page_runs(page: Page, folder: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "page"}
+    shell = Shell(folder)
+    try:
+        for block in page.blocks():
+            if block.kind == "python":
+                _write(block, folder)
+                _execute(block, page, namespace)
+            elif block.kind == "console" and page.name in PLAYED:
+                for command in commands_of(block):
+                    if not command.text.startswith(("make ", "pip ")):
+                        shell.run(command)
+    finally:
+        shell.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_marks_what_is_code(page: Page) -> None:
+    assert {block.kind for block in page.blocks()} <= KINDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_the_commands_of_a_page_exist(page: Page) -> None:
+    for block in page.blocks():
+        for command in commands_of(block) if block.kind == "console" else ():
+            words = shlex.split(command.text.removesuffix(" &"), comments=True)
+            while "=" in words[0]:
+                words = words[1:]
+            if words[0] == "nexus":
+                _check_typed(words[1:], f"{page.name}:{command.line}")
+    for line, words in _spoken_commands(page):
+        _check_typed(words, f"{page.name}: {line}")
+
+
+# --- python -----------------------------------------------------------------------------------------------------------
+
+
+def _execute(block: Block, page: Page, namespace: dict[str, Any]) -> None:
+    """Run a block in the page's namespace, and what it defines as a test."""
+    known = dict(namespace)
+    tree = ast.parse(block.text, page.name)
+    ast.increment_lineno(tree, block.line - 1)
+    exec(compile(tree, str(page.path), "exec", dont_inherit=True), namespace)
+    for name, value in list(namespace.items()):
+        if name.startswith("test_") and known.get(name) is not value:
+            result = value()
+            if asyncio.iscoroutine(result):
+                asyncio.run(result)
+
+
+def _write(block: Block, folder: Path) -> None:
+    """A block that names a file is written to it."""
+    named = FILE.match(block.text.partition("\n")[0])
+    if named is None:
+        return
+    text = block.text
+    for slow, fast in FASTER.items():
+        text = text.replace(slow, fast)
+    path = folder / named["file"]
+    if named["part"]:
+        text = _replaced(path.read_text(encoding="utf-8"), named["part"], text)
+    path.write_text(text, encoding="utf-8")
+
+
+def _replaced(source: str, function: str, text: str) -> str:
+    """The source with the block in the place of one top-level function."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            first = min(decorator.lineno for decorator in node.decorator_list)
+            body = text.partition("\n")[2]
+            return "".join([*lines[: first - 1], body, *lines[node.end_lineno :]])
+    raise AssertionError(f"no function {function!r} to replace")
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _spoken_commands(page: Page) -> Iterator[tuple[str, list[str]]]:
+    """Commands in running text: `nexus show ID`."""
+    for line in page.prose().splitlines():
+        for spoken in re.findall(r"`nexus ([^`]+)`", line):
+            yield line, shlex.split(spoken.replace("'", ""))
+
+
+def _check_typed(words: list[str], where: str) -> None:
+    group: Any = typer.main.get_command(command_line)
+    while words and words[0].startswith("-"):
+        assert words[0] in _options(group), f"{where}: nexus has no option {words[0]}"
+        words = words[1:]
+    if not words:
+        return
+    assert words[0] in group.commands, f"{where}: there is no command `nexus {words[0]}`"
+    options = _options(group.commands[words[0]])
+    for word in words[1:]:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, f"{where}: nexus {words[0]} has no option {word}"
+
+
+def _options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts if option.startswith("-")} | {"--help"}
