@@ -172,10 +172,9 @@ def _shown(error: BaseException) -> str:
         if not frame.f_code.co_filename.startswith(("<frozen", ours)) and "importlib" not in frame.f_code.co_filename
     ]
     lines = traceback.StackSummary.extract(iter(frames[-TRACEBACK_FRAMES_MAX:])).format()
-    said = traceback.format_exception_only(error)
-    if isinstance(error, NexusError):
-        return "".join(lines)
-    return "".join([*lines, *said])
+    said = [] if isinstance(error, NexusError) else traceback.format_exception_only(error)
+    head = ["Traceback (most recent call last):\n"] if lines else []
+    return "".join([*head, *lines, *said])
 
 
 # --- what is in them --------------------------------------------------------------------------------------------------

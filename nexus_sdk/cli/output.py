@@ -68,7 +68,8 @@ def say(*pieces: Piece, style: str = "") -> None:
 
 
 def _line(stream: IO[str], pieces: Sequence[Piece], style: str, *, is_cut: bool) -> None:
-    if not stream.isatty():
+    # While a live line stands at the foot of the terminal, its stand-in for the stream prints above it.
+    if not stream.isatty() or hasattr(stream, "rich_proxied_file"):
         print("".join(piece if isinstance(piece, str) else piece[0] for piece in pieces).rstrip(), file=stream)
         return
     target = console(stream)
@@ -174,6 +175,12 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def deadline_text(due_us: int, now_us: int) -> str:
+    """The local time of day, with the date when it is another day's."""
+    day = day_text(due_us)
+    return clock_text(due_us) if day == day_text(now_us) else f"{day} {clock_text(due_us)}"
+
+
 def _local(moment_us: int) -> datetime:
     return datetime.fromtimestamp(moment_us / 1_000_000, UTC).astimezone()
 
@@ -185,7 +192,7 @@ def traceback_of(failure: Failure | None) -> str:
     """The recorded tracebacks of a failure and of what caused it, the cause first."""
     texts: list[str] = []
     while failure is not None:
-        if failure.traceback:
+        if failure.traceback.startswith("Traceback"):  # else it only repeats the message
             texts.insert(0, failure.traceback.rstrip())
         failure = failure.cause
     return "\n\nwhich led to\n\n".join(texts)

@@ -116,5 +116,6 @@ def live_line(text: Callable[[], str]) -> Iterator[None]:
 
     console = output.console(sys.stderr)
     console.soft_wrap = False
-    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=8):
+    redirect = output.is_terminal(sys.stdout)  # what activities print goes above the line; a pipe is left alone
+    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=8, redirect_stdout=redirect):
         yield

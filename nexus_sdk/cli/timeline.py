@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nexus_sdk.cli.output import brief, clock_text, day_text, duration_text
+from nexus_sdk.cli.output import brief, clock_text, day_text, deadline_text, duration_text
 from nexus_sdk.codec.wire_json import event_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
@@ -86,7 +86,7 @@ def _detail(event: e.Event, now_us: int) -> str:
     shown: dict[str, Any] = event_to_json(event)
     match event:
         case e.WorkflowCreated():
-            start = f" from {clock_text(event.start_at_us)}" if event.start_at_us else ""
+            start = f" from {deadline_text(event.start_at_us, now_us)}" if event.start_at_us else ""
             return f"{event.workflow} {_call(shown['arguments'])}{start}"
         case e.ContinuedAsNew():
             return _call(shown["arguments"])
@@ -102,9 +102,9 @@ def _detail(event: e.Event, now_us: int) -> str:
         case e.WorkflowCompleted() | e.ChildCompleted():
             return f"→ {brief(shown['result'])}"
         case e.TimerStarted():
-            return f"{duration_text((event.due_us - now_us) / 1e6)}, until {clock_text(event.due_us)}"
+            return f"{duration_text((event.due_us - now_us) / 1e6)}, until {deadline_text(event.due_us, now_us)}"
         case e.EventAwaited():
-            return "" if event.due_us is None else f"until {clock_text(event.due_us)}"
+            return "" if event.due_us is None else f"until {deadline_text(event.due_us, now_us)}"
         case e.EventReceived():
             return f"{event.name} {brief(shown['payload'])}"
         case e.EventSent():

@@ -176,7 +176,7 @@ class Handle(Generic[R]):
                 return await self._ended(record)
             if stops_at_blocked and record.status is Status.BLOCKED:
                 raise _blocking_error(record)
-            await store.watch(self.id, run_id=record.run_id, after=record.last_batch)
+            await store.watch(self.id, run_id=record.run_id, after=record.last_batch, status=record.status)
 
     async def _ended(self, record: InstanceRecord) -> R:
         loaded = await self._client.store.load(self.id, run_id=record.run_id, after=record.last_batch - 1)

@@ -55,10 +55,14 @@ class Identity:
 
     def child_id(self, path: str) -> str:
         """The default id of the child that the operation at `path` starts."""
-        run = "" if self.run == 1 else f"r{self.run}/"
-        name = f"{self.instance_id}/{run}{path}"
-        # Deep families: past the longest id, a name that is as unique and says less.
-        return name if len(name) <= 256 else f"child/{uuid.uuid5(uuid.NAMESPACE_URL, name)}"
+        return child_id(self.instance_id, self.run, path)
+
+
+def child_id(parent_id: str, run: int, path: str) -> str:
+    """The default id of the child that the operation at `path` of a run starts."""
+    name = f"{parent_id}/{path}" if run == 1 else f"{parent_id}/r{run}/{path}"
+    # Deep families: past the longest id, a name that is as unique and says less.
+    return name if len(name) <= 256 else f"child/{uuid.uuid5(uuid.NAMESPACE_URL, name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,7 @@ class Execution:
         self._uuids = random.Random(0)
         self._factory = factory
         self._fibers: dict[int, Fiber] = {}
-        self._deadlines: list[tuple[int, int, str]] = []
-        self._new_deadlines: list[tuple[int, int, str]] = []  # set in this turn: they fire in the next one
+        self._deadlines: list[tuple[int, int, str, int]] = []
         self._deadline_count = 0
         self._ending: Ending | None = None
         self._is_closing = False
@@ -202,14 +205,14 @@ class Execution:
         self._drop_stale_deadlines()
         if not self._deadlines:
             return None
-        due_us, _, path = self._deadlines[0]
-        return (due_us, path) if due_us <= limit_us else None
+        due_us, _, path, turn = self._deadlines[0]
+        # What this very turn set fires in the next one, so that a loop of zero-length sleeps cannot hold a turn.
+        return (due_us, path) if due_us <= limit_us and turn < self.turn_number else None
 
     def next_deadline_us(self) -> int | None:
         """When it wants to be woken, None for never."""
         self._drop_stale_deadlines()
-        new = [due_us for due_us, _, path in self._new_deadlines if not self._is_stale(path)]
-        return min([*new, *(due_us for due_us, _, _ in self._deadlines[:1])], default=None)
+        return self._deadlines[0][0] if self._deadlines else None
 
     def fire(self, path: str) -> None:
         """Fire the deadline of `path`, live."""
@@ -440,9 +443,9 @@ class Execution:
             self._log_lines.append(LogLine(level, event, fields))
 
     def add_deadline(self, due_us: int, path: str) -> None:
-        """Have `path` told when `due_us` has come."""
+        """Have `path` told when `due_us` has come. The past is now: no input that is here already comes after it."""
         self._deadline_count += 1
-        self._new_deadlines.append((due_us, self._deadline_count, path))
+        heappush(self._deadlines, (max(due_us, self.now_us), self._deadline_count, path, self.turn_number))
 
     def end_with(self, ending: Ending, asked: Fiber) -> None:
         """Unwind the main body and the helper that asked; the run ends so, unless another exception leaves the body."""
@@ -551,9 +554,6 @@ class Execution:
     def _begin_turn(self, stamp_us: int) -> None:
         self.now_us = max(self.now_us, stamp_us)
         self.turn_number += 1
-        for deadline in self._new_deadlines:
-            heappush(self._deadlines, deadline)
-        self._new_deadlines.clear()
 
     def _next_recorded(self) -> e.Event | None:
         """The next recorded event that counts: annotations and patch decisions are passed over."""

@@ -164,9 +164,11 @@ Site = tuple[CodeType, int]
 
 
 def site_of(frame: FrameType | None) -> Site | None:
-    """The nearest frame outside this package, going outwards."""
+    """The nearest frame outside this package, going outwards; None when the package itself asked."""
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
+        if name == "nexus_sdk.core.execution":
+            return None  # whatever drives the execution did not ask for anything
         if not name.startswith(("nexus_sdk.core", "nexus_sdk.authoring")):
             return frame.f_code, frame.f_lasti
         frame = frame.f_back

@@ -77,7 +77,7 @@ class Projection:
                 self.custom_status = event.value
             case e.WorkflowBlocked():
                 self.blocked, self.failure = event, event.failure
-            case e.WorkflowUnblocked():
+            case e.WorkflowUnblocked() | e.WorkflowResumed():
                 self.blocked, self.failure = None, None
             case e.WorkflowFailed():
                 self.failure = event.failure

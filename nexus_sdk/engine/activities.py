@@ -13,29 +13,34 @@ from nexus_sdk.core.history import Message
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.attempt import Ending, Failed, Returned, RunningAttempt, Stop, Stopped
+from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
 from nexus_sdk.errors import ConflictError, DefinitionError
 from nexus_sdk.store.port import Extended, Lease, Store, TaskDelivery
 
-UNSERVED_SECONDS = 1.0
-"""How long a task whose activity this worker does not have is left to others."""
-
 
 class Activities:
     """Runs activities of one worker.
 
     Args:
+        courtesy: when others may have what this worker does not serve.
         report: takes the outcomes.
     """
 
     def __init__(
-        self, store: Store, surroundings: Surroundings, lease: Lease, report: Callable[[Outcome], Awaitable[None]]
+        self,
+        store: Store,
+        surroundings: Surroundings,
+        lease: Lease,
+        courtesy: Courtesy,
+        report: Callable[[Outcome], Awaitable[None]],
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._lease = lease
+        self._courtesy = courtesy
         self._report = report
         self.running: dict[str, RunningAttempt] = {}
 
@@ -74,7 +79,9 @@ class Activities:
             ending = await attempt.run()
         finally:
             self.running.pop(delivery.task.id, None)
-        await self._follow_up(attempt, replace(request, failures=tuple(failures)), ending)
+        if len(failures) > len(request.failures):
+            request = replace(request, failures=tuple(failures))
+        await self._follow_up(attempt, request, ending)
 
     def stop(self, task_id: str, why: Stop) -> None:
         """Tell an attempt to stop, if it runs here."""
@@ -151,9 +158,8 @@ class Activities:
         name = wire.decode_request(delivery.task.body).name
         missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
         self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
-        now_us = self._now_us()
-        later_us = now_us + round(UNSERVED_SECONDS * 1_000_000)
-        await self._store.release(delivery, now_us=now_us, not_before_us=later_us)
+        later_us = self._courtesy.leave(delivery.task.id, delivery.task.attempt)
+        await self._store.release(delivery, now_us=self._now_us(), not_before_us=later_us)
 
     # --- details ----------------------------------------------------------------------------------------------------
 

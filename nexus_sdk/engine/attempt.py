@@ -144,15 +144,20 @@ class RunningAttempt:
         """Run the function to its end. Must be called by the task that made this object."""
         try:
             args, kwargs = self._arguments()
-        except PayloadError as error:
-            return Failed(self._described(error, retryable=False))
+        except PayloadError as refused:
+            return Failed(self._described(refused, retryable=False))
         self._arm()
         token = current_attempt.set(self)
+        value: Any = None
+        error: BaseException | None
         try:
-            value = await self._call(args, kwargs)
-        except BaseException as error:
+            try:
+                value, error = await self._call(args, kwargs)
+            except BaseException as raised:
+                error = raised
             self._is_over = True
-            return self._ended_by(error)
+            if error is not None:
+                return self._ended_by(error)
         finally:
             self._is_over = True
             current_attempt.reset(token)
@@ -163,8 +168,8 @@ class RunningAttempt:
             return self._ended_by(CancelledError())
         try:
             return Returned(self._codec.encode(value))
-        except PayloadError as error:
-            return Failed(self._described(error, retryable=False))
+        except PayloadError as refused:
+            return Failed(self._described(refused, retryable=False))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -172,15 +177,14 @@ class RunningAttempt:
         recorded = self._codec.decode(self.request.arguments)
         return self._activity.signature.unbind({} if recorded is None else recorded, self._codec)
 
-    async def _call(self, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    async def _call(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any, BaseException | None]:
+        """What the function returned, or what it raised in its thread."""
         if self._activity.is_async:
-            return await self._activity.fn(*args, **kwargs)
+            return await self._activity.fn(*args, **kwargs), None
         context = contextvars.copy_context()
         call = _InThread(self._activity.fn, args, kwargs)
         await self._loop.run_in_executor(self._environment.executor, context.run, call)
-        if call.error is not None:
-            raise call.error
-        return call.value
+        return call.value, call.error
 
     def _deadline(self) -> int | None:
         options, now_us = self.request.options, self._environment.clock.now_us()
@@ -260,7 +264,7 @@ class RunningAttempt:
 
 
 class _InThread:
-    """A call in another thread. What it raises is kept aside: a future could not carry a StopIteration."""
+    """A call in another thread. What it raises is kept aside: no future or coroutine could carry a StopIteration."""
 
     def __init__(self, fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
         self._fn, self._args, self._kwargs = fn, args, kwargs

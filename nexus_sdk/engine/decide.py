@@ -55,20 +55,23 @@ def decide(
     for message in messages:
         if isinstance(message.event, e.WorkflowTerminated):
             return Decision(Verdict.ADVANCE, (message.event,), tuple(messages))
-    resumptions = tuple(m for m in messages if isinstance(m.event, e.WorkflowResumed))
-    if status is Status.SUSPENDED and not resumptions:
+    # Of the requests to hold it and to let it go on, the latest counts.
+    holds = [m for m in messages if isinstance(m.event, e.WorkflowSuspended | e.WorkflowResumed)]
+    suspension = holds[-1] if holds and isinstance(holds[-1].event, e.WorkflowSuspended) else None
+    is_resumed = bool(holds) and suspension is None
+    if status is Status.SUSPENDED and not is_resumed:
         return Decision(Verdict.HOLD)
     if status is Status.BLOCKED:
-        suspensions = tuple(m for m in messages if isinstance(m.event, e.WorkflowSuspended))
-        if suspensions:
-            return Decision(Verdict.ADVANCE, (suspensions[0].event,), suspensions)
-        if not resumptions and not is_retry and instance.record.build == surroundings.build:
+        if suspension is not None:
+            return Decision(Verdict.ADVANCE, (suspension.event,), tuple(holds))
+        if not is_resumed and not is_retry and instance.record.build == surroundings.build:
             return Decision(Verdict.HOLD)
-    rest = [m for m in messages if not isinstance(m.event, e.WorkflowResumed)]
+    spent = tuple(m for m in holds if m is not suspension)
+    rest = [m for m in messages if m not in spent]
     try:
-        return _run(instance, rest, resumptions, now_us, surroundings)
+        return _run(instance, rest, spent, now_us, surroundings)
     except (BlockingError, PayloadError) as error:
-        return blocked(instance, error, resumptions, surroundings)
+        return blocked(instance, error, spent, surroundings)
 
 
 def blocked(instance: Instance, error: Exception, used: tuple[Message, ...], surroundings: Surroundings) -> Decision:
@@ -79,14 +82,15 @@ def blocked(instance: Instance, error: Exception, used: tuple[Message, ...], sur
     if not isinstance(error, BlockingError):
         reason = f"{instance.record.id}: {error}"
         error = TurnFailedError(reason, hint="Mend the cause and resume it: nexus resume, or handle.resume().")
-    failure = surroundings.services().describe(error)
-    return Decision(Verdict.ADVANCE, (e.WorkflowBlocked(failure, surroundings.build),), used, is_blocking=True)
+    prefix = (e.WorkflowResumed(),) if instance.record.status is Status.SUSPENDED else ()
+    event = e.WorkflowBlocked(surroundings.services().describe(error), surroundings.build)
+    return Decision(Verdict.ADVANCE, (*prefix, event), used, is_blocking=True)
 
 
 def _run(
     instance: Instance,
     messages: list[Message],
-    resumptions: tuple[Message, ...],
+    spent: tuple[Message, ...],
     now_us: int,
     surroundings: Surroundings,
 ) -> Decision:
@@ -100,4 +104,4 @@ def _run(
         prefix = (e.WorkflowResumed(),)
     elif instance.record.status is Status.BLOCKED:
         prefix = (e.WorkflowUnblocked(surroundings.build),)
-    return Decision(Verdict.ADVANCE, prefix + turn.events, resumptions + turn.used, turn.log, execution.now_us)
+    return Decision(Verdict.ADVANCE, prefix + turn.events, spent + turn.used, turn.log, execution.now_us)

@@ -1,7 +1,8 @@
 """Rewind: a failed instance is retried from the step that failed it.
 
 The new run's history is a copy of the old one up to the last failure that came in (of an activity, a child, a wait);
-what was pending there is asked for again. The old run stays as it is.
+what was pending there is asked for again, children under the ids that the new run gives them by default (one whose id
+the workflow chose keeps it: purge the child that failed before its parent is rewound). The old run stays as it is.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from dataclasses import replace
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
+from nexus_sdk.core.execution import child_id
 from nexus_sdk.core.history import Batch, BatchHeader
+from nexus_sdk.core.projection import Projection
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.birth import first_batch
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.outbox import sends_of
 from nexus_sdk.errors import InvalidArgument
-from nexus_sdk.store.port import Commit, Store
+from nexus_sdk.store.port import Commit, InstanceRecord, Store
 
 _FAILURES = (e.ActivityFailed, e.ChildFailed, e.EventRefused, e.TimerFired)
 
@@ -50,13 +53,15 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
         start_at_us=None,
         seed=created.seed or record.run_id,
     )
-    batch, digest = first_batch(record.id, run_id, opening, turn_id=token(), now_us=now_us)
+    # The first batch bears its old stamp too: those that are copied behind it must not be earlier.
+    begun_us = history[0].header.stamped_at_us
+    batch, digest = first_batch(record.id, run_id, opening, turn_id=token(), now_us=begun_us)
     record = replace(
         record, run_id=run_id, run=record.run + 1, last_batch=1, last_hash=digest, failure=None, held_through=None
     )
     stored = [batch]
     kept: list[Batch] = []
-    for events in _kept(history[1:]):
+    for events in _with_new_children(_kept(history[1:]), old.record, record):
         # Same turns, same stamps: the code must come to the same decisions when it runs over them.
         copied, record = append(
             record,
@@ -69,7 +74,7 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
         )
         stored.append(copied)
         kept.append(events)
-    start = Batch(BatchHeader(record.id, run_id, 1, "", (), now_us), (opening,), b"", digest)
+    start = Batch(BatchHeader(record.id, run_id, 1, "", (), begun_us), (opening,), b"", digest)
     fresh = Instance(record, [start, *kept])
     asked = [event for one in kept for event in one.events]
     sends = tuple(sends_of(record, asked, fresh.projection, now_us=now_us))
@@ -81,6 +86,21 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     )
     commit = Commit(record, old.record.run_id, old.record.last_batch, tuple(stored), sends)
     await store.commit(commit, now_us=now_us)
+
+
+def _with_new_children(kept: list[Batch], before: InstanceRecord, after: InstanceRecord) -> list[Batch]:
+    """The same batches; children that are pending at their end have the default ids of the new run, not the old."""
+    pending = Projection()
+    for batch in kept:
+        pending.extend(batch.events)
+
+    def renamed(event: e.Event) -> e.Event:
+        if not isinstance(event, e.ChildScheduled) or event.path not in pending.children:
+            return event
+        is_default = event.instance_id == child_id(before.id, before.run, event.path)
+        return replace(event, instance_id=child_id(after.id, after.run, event.path)) if is_default else event
+
+    return [replace(batch, events=tuple(map(renamed, batch.events))) for batch in kept]
 
 
 def _kept(history: list[Batch]) -> list[Batch]:

@@ -10,6 +10,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.birth import continued, first_batch
+from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.mail import Mail
@@ -43,9 +44,6 @@ CONFLICTS_MAX = 5
 BACKOFF_SECONDS = (0.05, 0.2, 1.0, 5.0)
 """Delays between tries while the store is unavailable; the last one repeats."""
 
-UNSERVED_SECONDS = 1.0
-"""How long a delivery that this worker does not serve is left to others."""
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -61,16 +59,24 @@ class Turns:
 
     Args:
         claim: what a commit may hand out to this worker at the moment.
+        courtesy: when others may have what this worker does not serve.
         warm_max: so many live executions are kept; dropping one changes nothing but time.
     """
 
     def __init__(
-        self, store: Store, surroundings: Surroundings, lease: Lease, claim: Callable[[], Claim | None], warm_max: int
+        self,
+        store: Store,
+        surroundings: Surroundings,
+        lease: Lease,
+        claim: Callable[[], Claim | None],
+        courtesy: Courtesy,
+        warm_max: int,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._lease = lease
         self._claim = claim
+        self._courtesy = courtesy
         self._warm: OrderedDict[str, Instance] = OrderedDict()
         self._warm_max = warm_max
 
@@ -138,7 +144,7 @@ class Turns:
                 await self._discard(mail)
                 return Taken()
             case Verdict.UNSERVED:
-                await self._put_back(mail, after_seconds=UNSERVED_SECONDS)
+                await self._put_back(mail, self._courtesy.leave(instance_id, instance.record.last_batch))
                 return Taken()
             case Verdict.HOLD:
                 return await self._hold(instance, mail)
@@ -353,12 +359,10 @@ class Turns:
             except ConflictError:
                 continue  # another holds the activity by now, and will report its own outcome
 
-    async def _put_back(self, mail: Mail, after_seconds: float = 0.0) -> None:
+    async def _put_back(self, mail: Mail, not_before_us: int | None = None) -> None:
         await self._send_outcomes(mail)
         if mail.delivery is not None:
-            now_us = self._now_us()
-            later_us = now_us + round(after_seconds * 1_000_000) if after_seconds else None
-            await self._store.release(mail.delivery, now_us=now_us, not_before_us=later_us)
+            await self._store.release(mail.delivery, now_us=self._now_us(), not_before_us=not_before_us)
             mail.delivery = None
 
     async def _keep_what_is_ours(self, mail: Mail) -> None:

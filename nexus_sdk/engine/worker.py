@@ -16,6 +16,7 @@ from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.activities import Activities
 from nexus_sdk.engine.attempt import Stop
+from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Mail, Outcome
@@ -64,8 +65,9 @@ class Worker:
         self._lease = Lease(self.id, options.lease_seconds)
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
         self._queues = options.task_queues if options.task_queues is not None else registry.task_queues
-        self._turns = Turns(store, self._surroundings, self._lease, self._claim, options.warm_max)
-        self._activities = Activities(store, self._surroundings, self._lease, self._report)
+        self._courtesy = Courtesy(environment.clock)
+        self._turns = Turns(store, self._surroundings, self._lease, self._claim, self._courtesy, options.warm_max)
+        self._activities = Activities(store, self._surroundings, self._lease, self._courtesy, self._report)
         self._mail: dict[str, Mail] = {}
         self._moving: set[str] = set()
         self._failing: dict[str, int] = {}
@@ -174,7 +176,10 @@ class Worker:
         rung = asyncio.ensure_future(self._bell.wait())
         waits: set[asyncio.Future[None]] = {rung}
         if next_due_us is not None:
-            waits.add(asyncio.ensure_future(sleep_until(self._environment.clock, next_due_us)))
+            is_left = self._courtesy.is_left(next_due_us)
+            when_us = self._courtesy.after(next_due_us) if is_left else next_due_us
+            # What was left to others is in the background: to look at it again moves nothing on.
+            waits.add(asyncio.ensure_future(sleep_until(self._environment.clock, when_us, is_background=is_left)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
-import uuid
 from typing import Any
 
 from nexus_sdk.engine.environment import Environment
@@ -12,13 +12,26 @@ from nexus_sdk.runtimes.clock import SystemClock
 from nexus_sdk.runtimes.threads import DaemonThreads
 from nexus_sdk.runtimes.watchdog import ThreadWatchdog
 
+TOKENS_DRAWN = 256
+
 
 class SystemRandomness:
-    """Real chance."""
+    """Real chance. Drawn from the system in stocks, because each turn needs some; a forked process draws its own."""
+
+    def __init__(self) -> None:
+        self._tokens: list[str] = []
+        self._drawn_in = 0
 
     def token(self) -> str:
         """See `Randomness.token`."""
-        return uuid.uuid4().hex
+        if self._drawn_in != os.getpid():
+            self._tokens, self._drawn_in = [], os.getpid()
+        try:
+            return self._tokens.pop()
+        except IndexError:
+            drawn = os.urandom(16 * TOKENS_DRAWN).hex()
+            self._tokens += [drawn[start : start + 32] for start in range(32, len(drawn), 32)]
+            return drawn[:32]
 
     def fraction(self) -> float:
         """See `Randomness.fraction`."""

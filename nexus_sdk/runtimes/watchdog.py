@@ -29,6 +29,8 @@ class ThreadWatchdog:
         self._lock = threading.Condition()
         self._watched: dict[int, _Watch] = {}
         self._thread: threading.Thread | None = None
+        self._is_asleep = False
+        self._has_begun = False
 
     @contextmanager
     def watching(self, instance_id: str) -> Iterator[None]:
@@ -51,11 +53,12 @@ class ThreadWatchdog:
     def _begin(self, watch: _Watch) -> None:
         with self._lock:
             self._watched[id(watch)] = watch
-            watch.ticks_left = 2
+            self._has_begun = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="nexus watchdog", daemon=True)
                 self._thread.start()
-            if len(self._watched) == 1:
+            elif self._is_asleep:
+                self._is_asleep = False
                 self._lock.notify()
 
     def _end(self, watch: _Watch) -> None:
@@ -66,11 +69,18 @@ class ThreadWatchdog:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(watch.thread_id), None)
 
     def _look(self) -> None:
-        """Count each watched block down, a half of its time per look: no clock is compared, none has to agree."""
-        while True:
-            with self._lock:
-                while not self._watched:
-                    self._lock.wait()
+        """Count each watched block down, a half of its time per look: no clock is compared, none has to agree.
+
+        The first look may come at once, so that the third one ends it. To wake this thread for each block would cost
+        more than most blocks do: it looks on as long as some began since its last look, and sleeps when none did.
+        """
+        with self._lock:
+            while True:
+                if not self._watched and not self._has_begun:
+                    self._is_asleep = True
+                    while self._is_asleep:
+                        self._lock.wait()
+                self._has_begun = False
                 self._lock.wait(self._seconds / 2)
                 for watch in self._watched.values():
                     watch.ticks_left -= 1

@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
+    from nexus_sdk.core.status import Status
+    from nexus_sdk.store.port import InstanceRecord
+
 
 class LocalBell:
-    """A doorbell of this process. Belongs to no event loop: each `wait` binds to the loop it runs on."""
+    """A doorbell of this process. Belongs to no event loop: each `wait` binds to the loop it runs on.
 
-    def __init__(self, board: BellBoard | None = None) -> None:
+    `wants_every_move`: of a watch; otherwise it is for a change of status.
+    """
+
+    def __init__(self, board: BellBoard | None = None, *, wants_every_move: bool = True) -> None:
+        self.wants_every_move = wants_every_move
         self._board = board
         self._lock = threading.Lock()
         self._has_rung = False
@@ -110,18 +117,22 @@ class BellBoard:
                 self._told.clear()
             self._told[key] = next_due_us
 
-    def expect(self, due_us: int) -> None:
-        """Something falls due at `due_us`: ring when a receiver was told a later time, or none."""
+    def expect(self, due_us: int, queue: str | None = None) -> None:
+        """Something falls due on `queue` at `due_us`: ring when a receiver of it was told a later time, or none."""
         with self._lock:
-            late = [key for key, told in self._told.items() if told is None or due_us < told]
+            late = [
+                key
+                for key, told in self._told.items()
+                if (queue is None or queue in key) and (told is None or due_us < told)
+            ]
             for key in late:
                 self._told[key] = due_us
         if late:
             self.ring_all()
 
-    def add_watch(self, instance_id: str) -> LocalBell:
-        """A bell that rings when the instance moves; give it back with `drop_watch`."""
-        bell = LocalBell()
+    def add_watch(self, instance_id: str, *, wants_every_move: bool = True) -> LocalBell:
+        """A bell that rings when the instance moves, or only when its status does; give it back with `drop_watch`."""
+        bell = LocalBell(wants_every_move=wants_every_move)
         with self._lock:
             self._watches.setdefault(instance_id, []).append(bell)
         return bell
@@ -135,12 +146,13 @@ class BellBoard:
             if not bells:
                 self._watches.pop(instance_id, None)
 
-    def moved(self, instance_id: str) -> None:
-        """Wake the watches of one instance."""
+    def moved(self, instance_id: str, *, has_new_status: bool = True) -> None:
+        """Wake the watches of one instance. `has_new_status`: in doubt."""
         with self._lock:
             bells = list(self._watches.get(instance_id, ()))
         for bell in bells:
-            bell.ring()
+            if has_new_status or bell.wants_every_move:
+                bell.ring()
 
     def moved_any(self) -> None:
         """Wake every watch: something moved, and it is not known what."""
@@ -148,3 +160,8 @@ class BellBoard:
             bells = [bell for watching in self._watches.values() for bell in watching]
         for bell in bells:
             bell.ring()
+
+
+def has_moved(record: InstanceRecord, run_id: str, after: int, status: Status | None) -> bool:
+    """Whether a watch that began there may return: see `Store.watch`."""
+    return (record.run_id, record.last_batch) != (run_id, after) and (status is None or record.status is not status)

@@ -6,7 +6,7 @@ The one rule: what may fail is checked (`check_…`) before anything is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from nexus_sdk.errors import ConflictError
@@ -25,6 +25,11 @@ from nexus_sdk.store.port import (
     TaskDelivery,
     TurnDelivery,
 )
+
+
+def is_held_by(token: str | None, holder: str) -> bool:
+    """Whether a lease with this token is this holder's: a token is the holder's name, a slash, and what is unique."""
+    return token is not None and token.rpartition("/")[0] == holder
 
 
 def until_us(lease: Lease, now_us: int) -> int:
@@ -78,6 +83,13 @@ class TaskState:
         self.hold.take(token, until_us)
         return TaskDelivery(self.task, token, self.deliveries, self.is_cancel_requested)
 
+    def held_by(self, holder: str) -> TaskDelivery | None:
+        """The delivery that this holder has, if he has one."""
+        token = self.hold.token
+        if token is None or not is_held_by(token, holder):
+            return None
+        return TaskDelivery(self.task, token, self.deliveries, self.is_cancel_requested)
+
 
 @dataclass(slots=True)
 class Item:
@@ -99,7 +111,8 @@ class Item:
         """A new instance with its first batch and message."""
         item = cls(new.record, seq)
         item.runs[new.batch.run_id] = [new.batch]
-        item.accept(new.message, now_us=now_us)
+        if new.message is not None:
+            item.accept(new.message, now_us=now_us)
         return item
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -159,6 +172,7 @@ class Item:
             accepted_at_us=self.last_accepted_us,
             if_accepted=None,
             if_refused=None,
+            if_finished=None,
         )
         self.inbox[plain.number] = plain
         self.pending_ids.add(plain.id)
@@ -174,15 +188,29 @@ class Item:
 
     # --- the turn -------------------------------------------------------------------------------------------------
 
-    def check_fence(self, commit: Commit) -> None:
-        """Raise `ConflictError` when the instance is not where the turn was replayed from."""
+    def check_fence(self, commit: Commit) -> bool:
+        """Whether the instance is where the turn was replayed from; False when this very commit was made before.
+
+        Raises:
+            ConflictError: neither.
+        """
         found = (self.record.run_id, self.record.last_batch)
-        if found != (commit.expected_run_id, commit.expected):
-            raise ConflictError(
-                f"{self.record.id}: the turn was replayed from batch {commit.expected} of run "
-                f"{commit.expected_run_id!r}, the instance is at batch {found[1]} of run {found[0]!r}.",
-                hint="Load the instance again; nothing was written.",
-            )
+        if found == (commit.expected_run_id, commit.expected):
+            return True
+        if self._has_made(commit):
+            return False
+        raise ConflictError(
+            f"{self.record.id}: the turn was replayed from batch {commit.expected} of run "
+            f"{commit.expected_run_id!r}, the instance is at batch {found[1]} of run {found[0]!r}.",
+            hint="Load the instance again; nothing was written.",
+        )
+
+    def _has_made(self, commit: Commit) -> bool:
+        return any(
+            (found.number, found.turn_id) == (first.number, first.turn_id)
+            for first in commit.batches[:1]
+            for found in self.runs.get(first.run_id, ())
+        )
 
     def append(self, commit: Commit) -> None:
         """The turn's batches, record and consumed messages."""
@@ -273,6 +301,19 @@ class Item:
         hold.free(not_before_us)
         if isinstance(delivery, TaskDelivery):
             self.tasks[delivery.task.id].deliveries -= 1
+
+
+def still_held(commit: Commit, items: Mapping[str, Item]) -> Iterator[TaskDelivery]:
+    """For a commit that is repeated: the tasks that it sent and that its claim's holder has, in order."""
+    if commit.claim is None:
+        return
+    sent = dict.fromkeys((send.instance_id, send.id) for send in commit.sends if isinstance(send, Task))
+    for instance_id, task_id in sent:
+        item = items.get(instance_id)
+        state = item.tasks.get(task_id) if item is not None else None
+        delivery = state.held_by(commit.claim.lease.holder) if state is not None else None
+        if delivery is not None:
+            yield delivery
 
 
 def lost(delivery: Delivery) -> ConflictError:

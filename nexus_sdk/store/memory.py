@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.store.agenda import Agenda, Key
-from nexus_sdk.store.bell import BellBoard
-from nexus_sdk.store.item import Item, TaskState, instance_of, lost, until_us
+from nexus_sdk.store.bell import BellBoard, has_moved
+from nexus_sdk.store.item import Item, TaskState, instance_of, lost, still_held, until_us
 from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.port import (
     LOCAL,
@@ -115,8 +116,10 @@ class MemoryStore:
         instance_id = commit.record.id
         with self._lock:
             item = self._item(instance_id)
-            item.check_fence(commit)
+            if not item.check_fence(commit):
+                return Committed(tuple(still_held(commit, self._items)), item.is_ready(now_us))
             self._check_settles(commit.settles)
+            has_new_status = item.record.status is not commit.record.status
             item.append(commit)
             self._settle(commit.settles)
             sent = [state for message in commit.sends for state in self._send(message, now_us)]
@@ -124,7 +127,7 @@ class MemoryStore:
             self._index_sent(sent)
             self._index(item)
             is_ready = item.is_ready(now_us)
-        self._board.moved(instance_id)
+        self._board.moved(instance_id, has_new_status=has_new_status)
         return Committed(deliveries, is_ready)
 
     async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
@@ -192,14 +195,14 @@ class MemoryStore:
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
         """Return when the instance has moved on."""
-        bell = self._board.add_watch(instance_id)
+        bell = self._board.add_watch(instance_id, wants_every_move=status is None)
         try:
             while True:
                 with self._lock:
                     item = self._items.get(instance_id)
-                if item is None or (item.record.run_id, item.record.last_batch) != (run_id, after):
+                if item is None or has_moved(item.record, run_id, after, status):
                     return
                 await bell.wait()
         finally:
@@ -261,8 +264,7 @@ class MemoryStore:
         """Make one send; yields the task that it added. Its place in the index is given later, after the claim."""
         match message:
             case InboxMessage():
-                is_accepted = self._offer(message, now_us)
-                reply = message.if_accepted if is_accepted else message.if_refused
+                reply = self._offer(message, now_us)
                 if reply is not None:
                     self._offer(reply, now_us)
             case Task():
@@ -274,13 +276,16 @@ class MemoryStore:
             case CancelTask():
                 self._cancel(message, now_us)
 
-    def _offer(self, message: InboxMessage, now_us: int) -> bool:
+    def _offer(self, message: InboxMessage, now_us: int) -> InboxMessage | None:
+        """Accept a message or refuse it; the reply that says which."""
         item = self._items.get(message.instance_id)
-        if item is None or (item.record.status.is_finished and not item.knows(message)):
-            return False
+        if item is None:
+            return message.if_refused
+        if item.record.status.is_finished and not item.knows(message):
+            return message.if_finished or message.if_refused
         if item.accept(message, now_us=now_us):
             self._index(item)
-        return True
+        return message.if_accepted
 
     def _send_instance(self, new: NewInstance, now_us: int) -> None:
         item = self._items.get(new.record.id)
@@ -339,11 +344,11 @@ class MemoryStore:
         due_us = item.due_us()
         self._agenda(TURNS).put((item.record.id, ""), due_us, item.rank() if due_us is not None else (0, 0))
         if due_us is not None:
-            self._ring(due_us, is_new=item.turn.token is None)
+            self._ring(TURNS, due_us, is_new=item.turn.token is None)
 
     def _index_task(self, item: Item, state: TaskState) -> None:
         self._agenda(state.task.queue).put((item.record.id, state.task.id), state.due_us(), state.rank())
-        self._ring(state.due_us(), is_new=state.hold.token is None)
+        self._ring(state.task.queue, state.due_us(), is_new=state.hold.token is None)
 
     def _index_sent(self, sent: Iterable[TaskState]) -> None:
         for state in sent:
@@ -360,9 +365,9 @@ class MemoryStore:
         elif (state := item.tasks.get(delivery.task.id)) is not None:
             self._index_task(item, state)
 
-    def _ring(self, due_us: int, *, is_new: bool) -> None:
+    def _ring(self, queue: str, due_us: int, *, is_new: bool) -> None:
         """In doubt ring: `expect` rings for whatever falls before what the receivers were told."""
-        self._board.expect(due_us)
+        self._board.expect(due_us, queue)
         if is_new and due_us == 0:
             self._board.ring_all()
 

@@ -24,12 +24,12 @@ from nexus_sdk.store.port import (
 
 @dataclass(slots=True)
 class Entry:
-    """What one batch sends to others. `outcomes`: which sends are known to have been accepted or refused."""
+    """What one batch sends to others. `replies`: to those sends of which it is known what they came to."""
 
     number: int
     sends: tuple[Send, ...]
     now_us: int
-    outcomes: dict[int, bool] = field(default_factory=dict)
+    replies: dict[int, InboxMessage | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -78,20 +78,24 @@ class SplitItem(Item):
         """Take a message that is for this instance itself; returns what is left to be sent to others."""
         if message.instance_id != self.record.id:
             return [message]
-        is_accepted = self.offer(message, now_us)
-        reply = message.if_accepted if is_accepted else message.if_refused
-        return self.post(replace(reply, if_accepted=None, if_refused=None), now_us) if reply is not None else []
+        reply = self.offer(message, now_us)
+        if reply is None:
+            return []
+        return self.post(replace(reply, if_accepted=None, if_refused=None, if_finished=None), now_us)
 
-    def offer(self, message: InboxMessage, now_us: int, key: str = "") -> bool:
-        """Accept a message unless the instance has finished; `key` tells a send that is made once more."""
+    def offer(self, message: InboxMessage, now_us: int, key: str = "") -> InboxMessage | None:
+        """Accept a message unless the instance has finished; the reply that says which.
+
+        `key` tells a send that is made once more.
+        """
         if (key and key in self.seen) or self.knows(message):
-            return True
+            return message.if_accepted
         if self.record.status.is_finished:
-            return False
+            return message.if_finished or message.if_refused
         self.accept(message, now_us=now_us)
         if key:
             self.seen.add(key)
-        return True
+        return message.if_accepted
 
     # --- the outbox -----------------------------------------------------------------------------------------------
 

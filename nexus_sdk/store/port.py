@@ -82,9 +82,10 @@ class InboxMessage:
         id: idempotency key within the instance.
         is_remembered: the id is remembered until the instance is purged, so that a message with it is accepted
             (as a repetition, without effect) even after it was consumed. Otherwise only while it lies in the inbox.
-        if_accepted, if_refused: sent in the same breath to *their* instance when this message was accepted, or was
-            refused because its instance is unknown or has finished. Only for messages in `Commit.sends`; a reply
-            that is itself refused is dropped.
+        if_accepted, if_refused, if_finished: sent in the same breath to *their* instance: when this message was
+            accepted; when it was refused because its instance is unknown; when it was refused because its instance
+            is known but has finished (without `if_finished`, `if_refused` says that too). Only for messages in
+            `Commit.sends`; a reply that is itself refused is dropped.
         accepted_at_us, number: filled in by the store when it accepts: the order of the instance's inputs.
     """
 
@@ -94,6 +95,7 @@ class InboxMessage:
     is_remembered: bool = False
     if_accepted: InboxMessage | None = None
     if_refused: InboxMessage | None = None
+    if_finished: InboxMessage | None = None
     accepted_at_us: int = 0
     number: int = 0
 
@@ -125,13 +127,14 @@ class Task:
 class NewInstance:
     """An instance to be created with its first batch and the message that wakes it.
 
+    Without a message it is woken by its record's `wake_at_us` alone: a start that is put off.
     `if_refused` is sent (to the creator) when another request has taken the id; the same request again is no refusal.
     Only meaningful in `Commit.sends`.
     """
 
     record: InstanceRecord
     batch: StoredBatch
-    message: InboxMessage
+    message: InboxMessage | None = None
     if_refused: InboxMessage | None = None
 
 
@@ -208,6 +211,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One turn, to be made durable.
+
+    Its identity is the key and the turn id of its first batch: by them it is known again when it is repeated.
 
     Attributes:
         expected: the batch number that was the last when the turn was replayed, with `expected_run_id`: the fence.
@@ -319,15 +324,14 @@ class Capabilities:
 class Store(Protocol):
     """Durable storage for instances, their histories, messages and tasks.
 
-    Every verb may raise `StoreUnavailable`. After that it is unknown whether a `commit` took place (its reply may be
-    what was lost): look for the own turn id in the last batch before trying again. All other verbs may simply be
-    repeated, being idempotent.
+    Every verb may raise `StoreUnavailable`. After that it is unknown whether it took place (its reply may be what was
+    lost). Repeat it with the same arguments: being idempotent, it then takes place once.
     """
 
     capabilities: Capabilities
 
     async def create(self, new: NewInstance, *, now_us: int) -> InstanceRecord:
-        """Create an instance: its record, first batch and first message become visible together, or not at all.
+        """Create an instance: record, first batch and first message (if any) become visible together, or not at all.
 
         Idempotent by instance id and `record.request_id`: the same request again changes nothing and returns the
         instance's present record.
@@ -363,6 +367,13 @@ class Store(Protocol):
         Conditional on the record's present run id and last batch being the expected ones: that is the fence; leases
         only save wasted work. A settled delivery's lease must not have been taken by another holder.
         A settled `TurnDelivery` frees the instance for the next turn; a settled task is gone.
+
+        **The same commit again is a success.** When the fence does not hold, but the first of `batches` is there
+        already under its turn id, this very commit was made before and its reply was lost. Then nothing changes
+        (sends that are still to be made are made), and the reply has those of the tasks in `sends` that the claim's
+        holder has leased and that are not settled, under their present tokens; a holder knows by the token what it
+        has received otherwise. Older tasks that the first reply handed out wait until their lease runs out.
+        A commit without batches has no identity: when a repetition of it conflicts, that is a `ConflictError`.
 
         Sends: an `InboxMessage` whose instance is unknown or finished is refused (see `InboxMessage.if_refused`),
         which fails nothing. A `NewInstance` whose id another request has is refused likewise. A `Task` whose id
@@ -424,8 +435,12 @@ class Store(Protocol):
     async def ack(self, delivery: Delivery) -> None:
         """Settle a delivery without a turn: the task is gone, the instance is free. A lost lease: no effect."""
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
-        """Return when the instance is no longer at batch `after` of run `run_id` (or is gone). May return early."""
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
+        """Return when the instance is no longer at batch `after` of run `run_id` (or is gone). May return early.
+
+        With `status` it need not return before the status is another one: who waits for the end sleeps through the
+        steps on the way.
+        """
 
     def doorbell(self) -> Doorbell:
         """A new bell that rings when something may have become ready for `receive`: twice, or never, in doubt."""
@@ -455,6 +470,8 @@ class Store(Protocol):
 
     async def migrate(self) -> int:
         """Bring the schema to this version's, keeping all data; the schema version. Idempotent.
+
+        Every verb does this by itself when it opens a store of an older schema.
 
         Raises:
             SchemaOutdated: the store is newer than this version.

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus_sdk.store.item import instance_of, until_us
+from nexus_sdk.core.status import Status
+from nexus_sdk.store.bell import has_moved
+from nexus_sdk.store.item import instance_of, still_held, until_us
 from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.port import (
     TURNS,
@@ -103,16 +105,20 @@ class SplitMemoryStore(SplitSteps):
         deliveries: list[TaskDelivery] = []
         async with self._write("commit:write"):
             item = self._item(instance_id)
-            item.check_fence(commit)
-            self._check_settles(commit.settles)
-            sent = item.apply(commit, now_us, self._numbers())
-            if claim is not None:
-                until, tokens = until_us(claim.lease, now_us), self._tokens(claim.lease)
-                deliveries += item.claim(sent, claim, until, now_us, tokens)
+            is_first = item.check_fence(commit)
+            if is_first:
+                self._check_settles(commit.settles)
+                sent = item.apply(commit, now_us, self._numbers())
+                if claim is not None:
+                    until, tokens = until_us(claim.lease, now_us), self._tokens(claim.lease)
+                    deliveries += item.claim(sent, claim, until, now_us, tokens)
         self._board.moved(instance_id)
         await self._heal(instance_id)
         await self._ring(instance_id, now_us)
-        if claim is not None:
+        if not is_first:
+            with self._lock:
+                deliveries += still_held(commit, self._items)
+        elif claim is not None:
             left = claim.limit - sum(delivery.task.queue in claim.queues for delivery in deliveries)
             for queue in sorted(claim.queues - {TURNS}):
                 async for delivery in self._take(queue, left, claim.lease, now_us):
@@ -207,14 +213,14 @@ class SplitMemoryStore(SplitSteps):
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
         """Return when the instance has moved on."""
-        bell = self._board.add_watch(instance_id)
+        bell = self._board.add_watch(instance_id, wants_every_move=status is None)
         try:
             while True:
                 with self._lock:
                     item = self._items.get(instance_id)
-                if item is None or (item.record.run_id, item.record.last_batch) != (run_id, after):
+                if item is None or has_moved(item.record, run_id, after, status):
                     return
                 await bell.wait()
         finally:

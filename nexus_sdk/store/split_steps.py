@@ -109,31 +109,29 @@ class SplitSteps:
                 await self._ring(message.instance_id, entry.now_us)
 
     async def _send_message(self, item: SplitItem, entry: Entry, index: int, message: InboxMessage, key: str) -> None:
-        is_accepted = entry.outcomes.get(index)
-        if is_accepted is None:
+        if index not in entry.replies:
             async with self._write("outbox:message"):
                 other = self._items.get(message.instance_id)
-                is_accepted = other is not None and other.offer(message, entry.now_us, key)
+                reply = other.offer(message, entry.now_us, key) if other is not None else message.if_refused
             await self._ring(message.instance_id, entry.now_us)
-            if message.if_accepted is not None or message.if_refused is not None:
-                async with self._write("outbox:outcome"):
-                    entry.outcomes[index] = is_accepted
-        reply = message.if_accepted if is_accepted else message.if_refused
-        if reply is not None:
-            await self._reply(reply, entry.now_us, f"{key}/reply")
+            if reply is None:
+                return
+            async with self._write("outbox:outcome"):
+                entry.replies[index] = reply
+        await self._reply(entry.replies[index], entry.now_us, f"{key}/reply")
 
     async def _send_instance(self, item: SplitItem, entry: Entry, index: int, new: NewInstance, key: str) -> None:
-        is_accepted = entry.outcomes.get(index)
-        if is_accepted is None:
+        if index not in entry.replies:
             async with self._write("outbox:instance"):
-                is_accepted = self._is_mine(new, entry.now_us)
+                reply = None if self._is_mine(new, entry.now_us) else new.if_refused
             async with self._write("outbox:outcome"):
-                entry.outcomes[index] = is_accepted
+                entry.replies[index] = reply
         await self._ring(new.record.id, entry.now_us)
-        if not is_accepted and new.if_refused is not None:
-            await self._reply(new.if_refused, entry.now_us, f"{key}/reply")
+        await self._reply(entry.replies[index], entry.now_us, f"{key}/reply")
 
-    async def _reply(self, reply: InboxMessage, now_us: int, key: str) -> None:
+    async def _reply(self, reply: InboxMessage | None, now_us: int, key: str) -> None:
+        if reply is None:
+            return
         async with self._write("outbox:reply"):
             other = self._items.get(reply.instance_id)
             if other is not None:
@@ -209,7 +207,8 @@ class SplitSteps:
             raise purged(record.id)
         self._items[record.id] = item = SplitItem(record, next(self._numbers()))
         item.runs[new.batch.run_id] = [new.batch]
-        item.accept(new.message, now_us=now_us)
+        if new.message is not None:
+            item.accept(new.message, now_us=now_us)
         return item
 
     def _is_mine(self, new: NewInstance, now_us: int) -> bool:

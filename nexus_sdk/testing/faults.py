@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.errors import StoreUnavailable
 from nexus_sdk.store.port import (
     Commit,
@@ -194,9 +195,9 @@ class FaultyStore:
         """See `Store.ack`."""
         await self._pass("ack", self.inner.ack(delivery))
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
         """See `Store.watch`."""
-        await self._alive(self.inner.watch(instance_id, run_id=run_id, after=after))
+        await self._alive(self.inner.watch(instance_id, run_id=run_id, after=after, status=status))
 
     def doorbell(self) -> Doorbell:
         """See `Store.doorbell`."""

@@ -1,7 +1,7 @@
 """For demo.sh: reads `nexus history ID --json` from stdin and tells what ran when.
 
-    python timeline.py is-halfway            exit code 0 when half of the portions are stored
-    python timeline.py show KILLED_AT        draws the timeline; exit code 1 when something was recorded twice
+python timeline.py is-halfway            exit code 0 when half of the portions are stored
+python timeline.py show KILLED_AT        draws the timeline; exit code 1 when something was recorded twice
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def recorded_twice(batches: list[dict[str, Any]]) -> list[str]:
 
 def show(batches: list[dict[str, Any]], killed_at: float) -> int:
     """Draw it."""
-    bold, dim, red, green, off = ("\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[0m") if _is_colourful() else [""] * 5
+    bold, dim, red, green, off = (
+        ("\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[0m") if _is_colourful() else [""] * 5
+    )
     runs = runs_of(batches)
     stores = [run for run in runs if run.name in ("walk", "store_files")]
     begin, end = runs[0].scheduled, max(run.ended for run in stores)
@@ -97,7 +99,9 @@ def show(batches: list[dict[str, Any]], killed_at: float) -> int:
     before = [run for run in runs if run.ended < killed_at]
     after = [run for run in runs if run.scheduled >= killed_at]
     print()
-    print(f"  before the kill  {len(before):3} activities were recorded by {before[0].ended_by}; none of them ran again")
+    print(
+        f"  before the kill  {len(before):3} activities were recorded by {before[0].ended_by}; none of them ran again"
+    )
     print(f"  at the kill      {len(again):3} were in flight and ran again: {', '.join(run.label for run in again)}")
     print(f"  after the kill   {len(after):3} more were scheduled, all ended by {runs[-1].ended_by}")
     wrong = [run.label for run in before if run.attempts != 1] + recorded_twice(batches)
@@ -105,8 +109,10 @@ def show(batches: list[dict[str, Any]], killed_at: float) -> int:
     if wrong:
         print(f"{red}{bold}WRONG:{off} {'; '.join(wrong)}")
         return 1
-    number = sum(len(batch["events"]) for batch in batches)
-    print(f"{green}{bold}Nothing was recorded twice:{off} {number} events in {len(batches)} turns, {len(runs)} activities.")
+    events = sum(len(batch["events"]) for batch in batches)
+    print(
+        f"{green}{bold}Nothing was recorded twice:{off} {events} events, {len(batches)} turns, {len(runs)} activities."
+    )
     return 0
 
 
@@ -118,7 +124,7 @@ def _is_colourful() -> bool:
 
 if __name__ == "__main__":
     text = sys.stdin.read()
-    history = json.loads(text) if text else []  # nothing: it has not begun yet
+    history = json.loads(text) if text.startswith("[") else []  # else: it is not there yet
     if sys.argv[1] == "is-halfway":
         sys.exit(0 if is_halfway(history) else 1)
     sys.exit(show(history, float(sys.argv[2])))

@@ -130,3 +130,16 @@ def test_children_of_a_map_have_their_own_ids() -> None:
     events = driver.turn()
     ids = [event.instance_id for event in events if isinstance(event, e.ChildScheduled)]
     assert ids == ["order-42/0.0", "order-42/0.1", "order-42/0.2"]
+
+
+def test_what_a_map_starts_is_asked_for_by_the_line_of_the_map() -> None:
+    @workflow
+    async def flow(ctx: Context):
+        yield ctx.map(work, range(3), concurrency=2)
+
+    driver = Driver(flow)
+    driver.turn()
+    driver.turn(driver.done("0.0"))
+    sites = [event.site for event in driver.history if isinstance(event, e.ActivityScheduled)]
+    assert len(set(sites)) == 1
+    assert sites[0] == f"test_map.py:{flow.fn.__code__.co_firstlineno + 2}"

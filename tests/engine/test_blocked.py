@@ -161,6 +161,32 @@ async def test_a_blocked_instance_can_be_terminated(environment: Any) -> None:
     assert (await handle.status()).status == "terminated"
 
 
+async def test_suspended_and_resumed_with_code_that_cannot_go_on_it_is_blocked_again(environment: Any) -> None:
+    env, handle = await blocked_order(environment)
+    await handle.suspend()
+    await env.settle()
+    assert (await handle.status()).status == "suspended"
+    await handle.resume()
+    await env.settle()
+    status = await handle.status()
+    assert (status.status, status.failure.code) == ("blocked", "NX201")
+
+
+async def test_suspended_while_blocked_it_goes_on_after_the_resume_without_a_stain(environment: Any) -> None:
+    env, handle = await blocked_order(environment)
+    await handle.suspend()
+    await env.settle()
+    await env.crash_worker()
+    async with env.another_worker([mended_code()], [charge]):
+        await handle.resume()
+        await env.settle()
+        status = await handle.status()
+        assert (status.status, status.failure) == ("running", None)
+    async with env.another_worker([mended_code()], [charge, pack]):
+        await env.advance("1m")
+        assert await handle.result() == "mended"
+
+
 async def test_an_activity_that_ends_while_its_instance_is_blocked_is_not_lost(environment: Any) -> None:
     going = asyncio.Event()
 
@@ -206,16 +232,14 @@ async def wrong(ctx: Context):
 
 @workflow
 async def forgetful(ctx: Context) -> None:
-    charge(1)  # noqa: B018 # the forgotten await is the point
+    charge(1)  # the forgotten await is the point
 
 
 @pytest.mark.parametrize(
     ("broken", "kind"),
     [(foreign, IllegalAwaitError), (wrong, IllegalYieldError), (forgetful, UnusedOperationError)],
 )
-async def test_broken_code_blocks_and_names_its_line(
-    environment: Any, broken: Any, kind: type[BlockingError]
-) -> None:
+async def test_broken_code_blocks_and_names_its_line(environment: Any, broken: Any, kind: type[BlockingError]) -> None:
     env = await environment(broken, charge, replays=False)
     handle = await env.start(broken)
     with pytest.raises(kind, match=r"test_blocked\.py:\d+"):

@@ -268,6 +268,30 @@ async def test_suspending_twice_and_resuming_what_runs_changes_nothing(env: Any)
     assert kinds.count(e.WorkflowSuspended) == kinds.count(e.WorkflowResumed) == 1
 
 
+@pytest.mark.parametrize(
+    ("verbs", "ends_as"),
+    [
+        ("suspend resume", "running"),
+        ("resume suspend", "suspended"),
+        ("suspend suspend resume", "running"),
+        ("suspend resume suspend", "suspended"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_the_latest_request_to_hold_or_to_go_on_counts(env: Any, verbs: str, ends_as: str, at_once: bool) -> None:
+    handle = await env.start(waiting)
+    await env.settle()
+    for verb in verbs.split():
+        await getattr(handle, verb)()
+        if not at_once:
+            await env.settle()
+    await env.settle()
+    assert await status(handle) == ends_as
+    await handle.resume()
+    await handle.send_event("go", 1)
+    assert await handle.result() == [1, "end"]
+
+
 @pytest.mark.parametrize("verb", ["cancel", "terminate", "suspend", "resume"])
 async def test_a_finished_instance_refuses(env: Any, verb: str) -> None:
     handle = await env.start(napping)

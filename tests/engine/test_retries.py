@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ async def env(environment: Any) -> Any:
 
 def delays() -> list[float]:
     """Seconds between the attempts."""
-    return [round((b - a).total_seconds(), 6) for a, b in zip(TIMES, TIMES[1:], strict=False)]
+    return [round((b - a).total_seconds(), 6) for a, b in pairwise(TIMES)]
 
 
 async def test_by_default_three_attempts_are_made(env: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -44,10 +45,7 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
         output.put_json({**status_to_json(status), **said})
         return
     _put_status(status)
-    for event, _ in waits[:WAITS_MAX]:
-        _put_field("waits for", wait_text(event))
-    if len(waits) > WAITS_MAX:
-        _put_field("", f"and {len(waits) - WAITS_MAX} more")
+    _put_waits(Counter(wait_text(event) for event, _ in waits))
     if isinstance(end, e.WorkflowCompleted):
         _put_field("result", output.json_text(result).replace("\n", "\n" + " " * 12))
     if status.failure is not None:
@@ -164,6 +162,13 @@ def _put_status(status: InstanceStatus) -> None:
         _put_field("attribute", f"{name} = {output.brief(value)}")
     if status.custom_status is not None:
         _put_field("says", output.sentence(output.plain(status.custom_status)))
+
+
+def _put_waits(waits: Counter[str]) -> None:
+    for text, number in list(waits.items())[:WAITS_MAX]:
+        _put_field("waits for", text if number == 1 else f"{number} × {text}")
+    if len(waits) > WAITS_MAX:
+        _put_field("", f"and {len(waits) - WAITS_MAX} more")
 
 
 def _put_failure(status: InstanceStatus, store: str | None) -> None:

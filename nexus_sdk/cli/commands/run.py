@@ -116,9 +116,11 @@ class _Watched:
             status = status_of(record, self._app.codec)
             custom = "" if status.custom_status is None else output.sentence(output.plain(status.custom_status))
             self.text = f"{self._id} · {custom or status.status}"
-            watching = store.watch(self._id, run_id=record.run_id, after=record.last_batch)
+            if record.status.is_finished:
+                return
             try:
-                await asyncio.wait_for(watching, STALL_SECONDS)
+                async with asyncio.timeout(STALL_SECONDS):
+                    await store.watch(self._id, run_id=record.run_id, after=record.last_batch)
             except TimeoutError:
                 has_told = has_told or await self._tell_missing()
             await asyncio.sleep(0.1)
@@ -200,7 +202,7 @@ def _tell_end(error: NexusError, instance_id: str, again: str, store: str | None
     blocked = isinstance(error, BlockingError)
     if is_json:
         status = "blocked" if blocked else type(error).__name__.removeprefix("Workflow").lower()
-        output.put_json({"id": instance_id, "status": status, **described(error)})
+        output.put_json({"id": instance_id, "status": status, "error": described(error)})
         return
     steps = [f"See what happened:  {continuing('history', instance_id, store=store)}"]
     if isinstance(error, WorkflowFailed):

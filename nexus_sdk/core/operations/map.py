@@ -79,6 +79,8 @@ class MapNode(Group):
             execution.check_raised(error)
             self._take(index, None, error)
             return
+        if isinstance(what, Operation) and what.site is None:
+            what.site = self.operation.site  # an activity or child called by the map itself
         self._under_way += 1
         self.begin(index, what)
 

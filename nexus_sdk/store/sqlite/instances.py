@@ -13,7 +13,7 @@ from nexus_sdk.store.sqlite.records import attribute_text, unpack
 from nexus_sdk.store.sqlite.work import Work, read_messages
 
 FIND = "SELECT record FROM instances WHERE id = ?"
-POSITION = "SELECT run_id, last_batch FROM instances WHERE id = ?"
+POSITION = "SELECT run_id, last_batch, status FROM instances WHERE id = ?"
 BATCHES = """SELECT run_id, number, turn_id, data FROM batches
     WHERE instance_id = ? AND run_id = ? AND number > ? ORDER BY number"""
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nexus_sdk.store.item import lost, until_us
+from nexus_sdk.store.item import is_held_by, lost, until_us
 from nexus_sdk.store.port import (
     LOCAL,
     TURNS,
     CancelTask,
     Claim,
+    Commit,
     Delivery,
     Extended,
     Lease,
@@ -34,9 +35,10 @@ NEXT_WAITING = "SELECT due_us FROM tasks WHERE queue = ? AND is_waiting = 1 ORDE
 ANY_READY = "SELECT 1 FROM tasks WHERE queue = ? AND is_waiting = 0 LIMIT 1"
 PROMOTE = """UPDATE tasks SET is_waiting = 0 WHERE seq IN (
     SELECT seq FROM tasks WHERE queue = ? AND is_waiting = 1 AND due_us <= ? ORDER BY due_us LIMIT ?)"""
-READY_TASKS = """SELECT seq, id, queue, instance_id, run_id, body, not_before_us, attempt, priority, details,
-    deliveries, is_cancel_requested, token
-    FROM tasks WHERE queue = ? AND is_waiting = 0 ORDER BY priority DESC, seq LIMIT ?"""
+_TASK = """id, queue, instance_id, run_id, body, not_before_us, attempt, priority, details,
+    deliveries, is_cancel_requested, token"""
+READY_TASKS = f"SELECT seq, {_TASK} FROM tasks WHERE queue = ? AND is_waiting = 0 ORDER BY priority DESC, seq LIMIT ?"
+HELD_TASK = f"SELECT {_TASK} FROM tasks WHERE instance_id = ? AND id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def receive(work: Work, queues: Sequence[str], limit: int, taker: Taker) -> tupl
         if queue == TURNS:
             deliveries.extend(_lease_turns(work, left, taker))
         else:
+            work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
             deliveries.extend(lease_tasks(work, queue, left, taker))
     work.flush()
     return tuple(deliveries)
@@ -96,8 +99,7 @@ def _lease_turns(work: Work, limit: int, taker: Taker) -> Iterator[TurnDelivery]
 
 
 def lease_tasks(work: Work, queue: str, limit: int, taker: Taker) -> Iterator[TaskDelivery]:
-    """Lease ready tasks of a queue, by priority, then by age."""
-    work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
+    """Lease tasks of a queue that are in line, by priority, then by age."""
     for row in work.execute(READY_TASKS, (queue, limit)).fetchall():
         yield _lease_task(work, row, taker)
 
@@ -113,7 +115,7 @@ def _lease_task(work: Work, row: tuple[Any, ...], taker: Taker) -> TaskDelivery:
            WHERE seq = ?""",
         (task.attempt, deliveries + 1, token, taker.peer, until, seq),
     )
-    work.note_due(until, is_free=False)
+    work.note_due(task.queue, until, is_free=False)
     return TaskDelivery(task, token, deliveries + 1, bool(is_cancel_requested))
 
 
@@ -129,13 +131,14 @@ def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: 
             if _insert(work, task, token, taker.peer, until, is_waiting=True):
                 deliveries.append(TaskDelivery(task, token))
                 left -= not is_local
-                work.note_due(until, is_free=False)
+                work.note_due(task.queue, until, is_free=False)
         else:
             is_waiting = task.not_before_us > work.now_us
             _insert(work, task, None, None, task.not_before_us, is_waiting=is_waiting)
-            work.note_due(task.not_before_us, is_free=True)
+            work.note_due(task.queue, task.not_before_us, is_free=True)
     if claim is not None and taker is not None:
-        for queue in sorted(claim.queues - {TURNS}):
+        # Those that fell due since, and local ones whose holder was lost, are for `receive`: it is woken for them.
+        for queue in sorted(claim.queues - {TURNS, LOCAL}):
             if left > 0:
                 older = list(lease_tasks(work, queue, left, taker))
                 left -= len(older)
@@ -168,6 +171,19 @@ def _insert(work: Work, task: Task, token: str | None, peer: str | None, due_us:
     return bool(inserted.rowcount > 0)
 
 
+def still_held(work: Work, turn: Commit) -> Iterator[TaskDelivery]:
+    """For a commit that is repeated: the tasks that it sent and that its claim's holder has, in order."""
+    if turn.claim is None:
+        return
+    for key in dict.fromkeys((send.instance_id, send.id) for send in turn.sends if isinstance(send, Task)):
+        row = work.execute(HELD_TASK, key).fetchone()
+        if row is None:
+            continue
+        *fields, deliveries, is_cancel_requested, token = row
+        if is_held_by(token, turn.claim.lease.holder):
+            yield TaskDelivery(Task(*fields), token, deliveries, bool(is_cancel_requested))
+
+
 # --- holding ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,7 +205,7 @@ def extend(work: Work, delivery: Delivery, lease: Lease, details: bytes | None) 
     ).fetchall()
     if not updated:
         return Extended(is_lost=True)
-    work.note_due(until, is_free=False)
+    work.note_due(task.queue, until, is_free=False)
     return Extended(is_cancel_requested=bool(updated[0][0]))
 
 
@@ -216,7 +232,7 @@ def retry(work: Work, delivery: TaskDelivery, task: Task) -> None:
     )
     if updated.rowcount == 0:
         raise lost(delivery)
-    work.note_due(task.not_before_us, is_free=True)
+    work.note_due(task.queue, task.not_before_us, is_free=True)
 
 
 def release(work: Work, delivery: Delivery, not_before_us: int | None) -> None:
@@ -235,7 +251,7 @@ def release(work: Work, delivery: Delivery, not_before_us: int | None) -> None:
         (due_us > work.now_us, due_us, task.instance_id, task.id, delivery.token),
     )
     if updated.rowcount:
-        work.note_due(due_us, is_free=True)
+        work.note_due(task.queue, due_us, is_free=True)
 
 
 def ack(work: Work, delivery: Delivery) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.store.bell import BellBoard
 from nexus_sdk.store.port import (
     Capabilities,
@@ -167,19 +168,21 @@ class SqliteStore:
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int) -> None:
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
         """Return when the instance has moved on; other processes' moves ring, or are seen by the slow re-check."""
         self._check_process()
-        bell = self._board.add_watch(instance_id)
+        bell = self._board.add_watch(instance_id, wants_every_move=status is None)
         try:
             while True:
                 with self._database.reading() as connection:
                     position = connection.execute(instances.POSITION, (instance_id,)).fetchone()
-                if position is None or position != (run_id, after):
+                if position is None or (position[:2] != (run_id, after) and position[2] != status):
                     return
                 await self._post.join()
                 try:
-                    await asyncio.wait_for(bell.wait(), RECHECK_SECONDS)
+                    # Not `wait_for`: until Python 3.12 it may swallow a cancellation when the bell rings meanwhile.
+                    async with asyncio.timeout(RECHECK_SECONDS):
+                        await bell.wait()
                 except TimeoutError:
                     continue
         finally:
@@ -252,9 +255,9 @@ class SqliteStore:
             has_ready |= effects.has_ready
             changed += effects.changed
             for instance_id in effects.moved:
-                self._board.moved(instance_id)
-            if effects.dues_us:
-                self._board.expect(min(effects.dues_us))
+                self._board.moved(instance_id, has_new_status=instance_id in effects.changed)
+            for queue, due_us in effects.dues_us.items():
+                self._board.expect(due_us, queue)
         if has_ready:
             self._board.ring_all()
         if has_ready or changed:

@@ -28,7 +28,8 @@ from nexus_sdk.store.sqlite.work import Row, Work
 def commit(work: Work, turn: Commit, taker: Taker | None) -> Committed:
     """Append, send, consume, settle and claim."""
     row = work.get(turn.record.id)
-    _check_fence(row, turn)
+    if not _check_fence(work, row, turn):
+        return Committed(tuple(leases.still_held(work, turn)), is_ready=_is_ready(work, row))
     work.settle(turn.settles)
     for batch in turn.batches:
         work.append(row.id, batch)
@@ -41,24 +42,32 @@ def commit(work: Work, turn: Commit, taker: Taker | None) -> Committed:
         _send(work, message, tasks)
     deliveries = leases.insert_tasks(work, tasks.values(), turn.claim, taker)
     work.flush()
+    return Committed(tuple(deliveries), is_ready=_is_ready(work, row))
+
+
+def _check_fence(work: Work, row: Row, turn: Commit) -> bool:
+    """Whether the instance is where the turn was replayed from; False when this very commit was made before."""
+    if (row.run_id, row.last_batch) == (turn.expected_run_id, turn.expected):
+        return True
+    if turn.batches and work.has(row.id, turn.batches[0]):
+        return False
+    raise ConflictError(
+        f"{row.id}: the turn was replayed from batch {turn.expected} of run {turn.expected_run_id!r}, "
+        f"the instance is at batch {row.last_batch} of run {row.run_id!r}.",
+        hint="Load the instance again; nothing was written.",
+    )
+
+
+def _is_ready(work: Work, row: Row) -> bool:
     due_us = work.due_us(row)
-    return Committed(tuple(deliveries), is_ready=due_us is not None and due_us <= work.now_us)
-
-
-def _check_fence(row: Row, turn: Commit) -> None:
-    if (row.run_id, row.last_batch) != (turn.expected_run_id, turn.expected):
-        raise ConflictError(
-            f"{row.id}: the turn was replayed from batch {turn.expected} of run {turn.expected_run_id!r}, "
-            f"the instance is at batch {row.last_batch} of run {row.run_id!r}.",
-            hint="Load the instance again; nothing was written.",
-        )
+    return due_us is not None and due_us <= work.now_us
 
 
 def _send(work: Work, message: Send, tasks: dict[tuple[str, str], Task]) -> None:
     """Make one send. Tasks are gathered and written at the end, when it is known which of them the claim hands out."""
     match message:
         case InboxMessage():
-            reply = message.if_accepted if work.offer(message) else message.if_refused
+            reply = work.offer(message)
             if reply is not None:
                 work.offer(reply)
         case Task():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.item import lost
-from nexus_sdk.store.port import Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TurnDelivery
+from nexus_sdk.store.port import TURNS, Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TurnDelivery
 from nexus_sdk.store.refusals import not_found
 from nexus_sdk.store.sqlite.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.sqlite.writer import Effects
@@ -130,13 +130,21 @@ class Work:
         self.append(record.id, new.batch)
         self._rows.pop(record.id, None)
         self._insert_attributes(record)
-        self.offer(new.message)
+        self.get(record.id).is_dirty = True  # when it is due is still to be written
+        if new.message is not None:
+            self.offer(new.message)
         self.effects.changed.append(record.id)
 
     def append(self, instance_id: str, batch: StoredBatch) -> None:
         """One more batch."""
         values = (instance_id, batch.run_id, batch.number, batch.turn_id, batch.data)
         self.execute("INSERT INTO batches VALUES (?,?,?,?,?)", values)
+
+    def has(self, instance_id: str, batch: StoredBatch) -> bool:
+        """Whether this batch is there, written by this turn."""
+        key = (instance_id, batch.run_id, batch.number, batch.turn_id)
+        query = "SELECT 1 FROM batches WHERE instance_id = ? AND run_id = ? AND number = ? AND turn_id = ?"
+        return self.execute(query, key).fetchone() is not None
 
     def replace(self, row: Row, record: InstanceRecord) -> None:
         """The record after a turn."""
@@ -176,15 +184,18 @@ class Work:
             is not None
         )
 
-    def offer(self, message: InboxMessage) -> bool:
-        """Accept a message, unless its instance is unknown or has finished; a repetition is accepted too."""
+    def offer(self, message: InboxMessage) -> InboxMessage | None:
+        """Accept a message, unless its instance is unknown or has finished; the reply that says which.
+
+        A repetition is accepted too.
+        """
         row = self.find(message.instance_id)
         if row is None:
-            return False
+            return message.if_refused
         if self.knows(message):
-            return True
+            return message.if_accepted
         if row.is_finished:
-            return False
+            return message.if_finished or message.if_refused
         row.last_number += 1
         row.accepted_us = max(self.now_us, row.accepted_us)
         if row.pending == 0:
@@ -195,7 +206,7 @@ class Work:
         self.execute("INSERT INTO inbox VALUES (?,?,?,?,?,?)", values)
         if message.is_remembered:
             self.execute("INSERT INTO remembered VALUES (?,?)", (row.id, message.id))
-        return True
+        return message.if_accepted
 
     def consume(self, row: Row, numbers: Iterable[int]) -> None:
         """Remove these messages from the inbox."""
@@ -273,14 +284,15 @@ class Work:
             self.execute(_UPDATE_RECORD, (*queue_columns, *record, row.seq))
         row.is_dirty = False
         if due_us is not None:
-            self.note_due(due_us, is_free=row.token is None)
+            self.note_due(TURNS, due_us, is_free=row.token is None)
 
-    def note_due(self, due_us: int, *, is_free: bool) -> None:
-        """Something falls due: now, or later."""
+    def note_due(self, queue: str, due_us: int, *, is_free: bool) -> None:
+        """Something falls due on a queue: now, or later."""
         if is_free and due_us <= self.now_us:
             self.effects.has_ready = True
         else:
-            self.effects.dues_us.append(due_us)
+            dues_us = self.effects.dues_us
+            dues_us[queue] = min(due_us, dues_us.get(queue, due_us))
 
 
 def read_messages(rows: Iterable[tuple[str, str, int, int, int, bytes]]) -> tuple[InboxMessage, ...]:

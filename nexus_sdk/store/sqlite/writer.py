@@ -24,10 +24,10 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Effects:
-    """What a transaction has made known, to be told when it is durable."""
+    """What a transaction has made known, to be told when it is durable. `dues_us`: the earliest time by queue."""
 
     has_ready: bool = False
-    dues_us: list[int] = field(default_factory=list)
+    dues_us: dict[str, int] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 

@@ -1,0 +1,70 @@
+"""What only a process of its own can show: signals, and the console script without its extra."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUCK = """
+import sys, threading
+from nexus_sdk import Context, activity, workflow
+
+@activity
+def wait_for_ever() -> None:
+    print("it runs", file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+@workflow
+async def stuck(ctx: Context):
+    yield wait_for_ever()
+"""
+MAIN = [sys.executable, "-c", "from nexus_sdk.cli import main; main()"]
+
+
+def _begin(*words: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [*MAIN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env
+    )
+
+
+def _until(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr
+    for line in process.stderr:
+        if words in line:
+            return
+    pytest.fail(f"{words!r} was never said")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_worker_drains_at_the_first_signal() -> None:
+    with _begin("worker", "orders") as process:
+        _until(process, "serves approval, ")
+        process.send_signal(signal.SIGTERM)
+        _until(process, "draining: 0 activities running")
+        _, rest = process.communicate()
+    assert (process.returncode, rest.strip()) == (0, "stopped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_the_second_signal_ends_it_at_once(folder: Path) -> None:
+    (folder / "stuck.py").write_text(STUCK)
+    with _begin("run", "stuck:stuck", "--id", "a") as process:
+        _until(process, "it runs")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert process.returncode == 1
+
+
+def test_without_the_extra_one_sentence_says_what_to_do(folder: Path) -> None:
+    (folder / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')\n")
+    env = {**os.environ, "PYTHONPATH": f"{folder}:{Path(__file__).parents[2]}"}
+    said = subprocess.run(MAIN, capture_output=True, text=True, env=env, check=False)
+    assert said.returncode == 2
+    assert said.stderr == 'The command line needs its extra: pip install "nexus-sdk[cli]"\n'
