@@ -190,7 +190,7 @@ class StoreUnavailable(StoreError):
 
 
 class SchemaOutdated(StoreError):
-    """The stored schema is not the one this version works with."""
+    """The stored schema is newer than this version. (An older one is brought forward by whoever opens it.)"""
 
     code = "NX404"
 

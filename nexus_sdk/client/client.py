@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import NAMESPACE_URL, uuid5
 
 from nexus_sdk.authoring.duration import Duration, moment_us, to_us
 from nexus_sdk.authoring.ids import check_instance_id
@@ -49,11 +50,11 @@ class Client:
 
         Args:
             workflow: a workflow with its positional arguments behind it, or a bound call: ``fulfil(order=o)``.
-            id: the instance's id; a random one by default.
+            id: the instance's id; by default a random one.
             on_conflict: what to do when another request has the id: ``"raise"``, or ``"attach"`` to the instance.
             delay: how long after now, or when, it begins to run.
             attributes: short values to find it by.
-            request_id: the same request again gives the same handle.
+            request_id: the same request again gives the same handle; without an `id`, too.
 
         Raises:
             InstanceExists: the id is taken; with ``attach``: by a start with other arguments.
@@ -64,7 +65,9 @@ class Client:
             raise InvalidArgument(f"on_conflict is 'raise' or 'attach', got {on_conflict!r:.60}.")
         definition, arguments = self._bound(workflow, args)
         token = self.environment.randomness.token
-        instance_id = check_instance_id(id) if id is not None else token()
+        request = _checked_text(request_id, "request_id") if request_id is not None else token()
+        # Without an id the request makes one: the same request, the same instance.
+        instance_id = check_instance_id(id) if id is not None else uuid5(NAMESPACE_URL, request).hex
         now_us = self.environment.clock.now_us()
         checked = definition.signature.check(arguments, self.codec)
         start = Start(
@@ -72,7 +75,7 @@ class Client:
             definition.name,
             definition.version,
             self.codec.encode(checked),
-            request_id=_checked_text(request_id, "request_id") if request_id is not None else token(),
+            request_id=request,
             timeout_us=definition.timeout_us,
             start_at_us=_start_at_us(delay, now_us),
             attributes=_checked_attributes(attributes or {}),

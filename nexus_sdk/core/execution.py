@@ -7,13 +7,13 @@ the recorded one. Live inputs go the same way, with the outputs appended instead
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from random import Random
 from typing import Any, TypeVar
 
 from nexus_sdk.core import events as e
@@ -27,7 +27,14 @@ from nexus_sdk.core.mismatch import Mismatch
 from nexus_sdk.core.operation import Operation, RecordedOperation
 from nexus_sdk.core.operations.ending import Ending
 from nexus_sdk.core.payload import Codec, Payload
-from nexus_sdk.core.program import Program, Site, Surfaced, line_of, suspended_generators_stay_silent
+from nexus_sdk.core.program import (
+    Program,
+    Site,
+    Surfaced,
+    event_loop_is_hidden,
+    line_of,
+    suspended_generators_stay_silent,
+)
 from nexus_sdk.core.refusal import refused_await, refused_yield, turned_out_foreign
 from nexus_sdk.errors import (
     BlockingError,
@@ -106,12 +113,14 @@ class Execution:
         self.custom_status: Payload | None = None
         self.created: e.WorkflowCreated | None = None
         self.end: e.Event | None = None
-        self.random = random.Random(0)  # both are seeded when the run is created
-        self._uuids = random.Random(0)
+        self._seed = ""
+        self._random: Random | None = None
+        self._uuids: Random | None = None
         self._factory = factory
         self._fibers: dict[int, Fiber] = {}
         self._deadlines: list[tuple[int, int, str, int]] = []
         self._deadline_count = 0
+        self._deadlines_kept = 256  # past this many, those that are over are swept out
         self._ending: Ending | None = None
         self._is_closing = False
         self._cancel_delivered = False
@@ -153,8 +162,9 @@ class Execution:
                 if isinstance(event, e.PatchDecided):
                     self._patches[event.change_id] = event.is_patched
                     self._undecided.discard(event.change_id)
-        for batch in batches:
-            self._replay(batch)
+        with self._on_stage():
+            for batch in batches:
+                self._replay(batch)
 
     def _replay(self, batch: Batch) -> None:
         self._begin_turn(batch.header.stamped_at_us)
@@ -163,7 +173,7 @@ class Execution:
             if not event.is_input:
                 raise Mismatch(self, recorded=event, asked=None, position=self._cursor).error()
             self._cursor += 1
-            self.apply(event)
+            self._apply(event)
         self._recorded = None
 
     def begin_turn(self, now_us: int) -> None:
@@ -198,7 +208,8 @@ class Execution:
     def receive(self, event: e.Event) -> None:
         """Record a live input and run the code until every fiber waits."""
         self._outputs.append(event)
-        self.apply(event)
+        with self._on_stage():
+            self._apply(event)
 
     def due_before(self, limit_us: int) -> tuple[int, str] | None:
         """The earliest deadline up to `limit_us` that was set before this turn: (when, path)."""
@@ -222,16 +233,12 @@ class Execution:
     def dispose(self) -> None:
         """Drop a suspended run: no `finally` of its async generators runs; those of helper coroutines run inert."""
         self.is_disposing = True
-        token = running.set(self)
-        try:
-            with suspended_generators_stay_silent():
-                while self._fibers:  # newest first; code that is being thrown away may start yet another one
-                    self._fibers.popitem()[1].program.dispose()
-                self.ready.clear()
-                self.pending.clear()
-                self.main = None
-        finally:
-            running.reset(token)
+        with self._on_stage():
+            while self._fibers:  # newest first; code that is being thrown away may start yet another one
+                self._fibers.popitem()[1].program.dispose()
+            self.ready.clear()
+            self.pending.clear()
+            self.main = None
 
     def may_refuse_await(self) -> bool:
         """While disposing: whether an await is refused once more. Code that swallows every refusal in a loop would
@@ -258,15 +265,20 @@ class Execution:
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def apply(self, event: e.Event) -> None:
-        """Let an input take effect and run until every fiber waits."""
+    @contextmanager
+    def _on_stage(self) -> Iterator[None]:
+        """Where workflow code runs: operations know their workflow, and asyncio is out of sight."""
         token = running.set(self)
         try:
-            with suspended_generators_stay_silent():
-                self._dispatch(event)
-                self._run()
+            with suspended_generators_stay_silent(), event_loop_is_hidden():
+                yield
         finally:
             running.reset(token)
+
+    def _apply(self, event: e.Event) -> None:
+        """Let an input take effect and run until every fiber waits."""
+        self._dispatch(event)
+        self._run()
 
     def _dispatch(self, event: e.Event) -> None:
         path = getattr(event, "path", "")
@@ -292,9 +304,7 @@ class Execution:
 
     def _create(self, event: e.WorkflowCreated) -> None:
         self.created = event
-        seed = event.seed or self.identity.run_id
-        self.random.seed(f"random:{seed}")
-        self._uuids.seed(f"uuid:{seed}")
+        self._seed = event.seed or self.identity.run_id
         for carried in event.carried:
             if isinstance(carried, e.EventReceived):
                 self.mailbox.deliver(carried)
@@ -446,6 +456,10 @@ class Execution:
         """Have `path` told when `due_us` has come. The past is now: no input that is here already comes after it."""
         self._deadline_count += 1
         heappush(self._deadlines, (max(due_us, self.now_us), self._deadline_count, path, self.turn_number))
+        if len(self._deadlines) > self._deadlines_kept:
+            self._deadlines = [deadline for deadline in self._deadlines if not self._is_stale(deadline[2])]
+            heapify(self._deadlines)
+            self._deadlines_kept = max(256, 2 * len(self._deadlines))
 
     def end_with(self, ending: Ending, asked: Fiber) -> None:
         """Unwind the main body and the helper that asked; the run ends so, unless another exception leaves the body."""
@@ -457,8 +471,17 @@ class Execution:
         if asked is not self.main:
             self.main.unwind(asked)
 
+    @property
+    def random(self) -> Random:
+        """Chance of this run: the same at every replay. Seeded when it is first asked for, because few runs ask."""
+        if self._random is None:
+            self._random = Random(f"random:{self._seed}")
+        return self._random
+
     def new_uuid(self) -> uuid.UUID:
         """The next id of this run: the same at every replay."""
+        if self._uuids is None:
+            self._uuids = Random(f"uuid:{self._seed}")
         return uuid.UUID(int=self._uuids.getrandbits(128), version=4)
 
     def unread(self) -> tuple[e.Event, ...]:

@@ -58,6 +58,21 @@ def suspended_generators_stay_silent() -> Iterator[None]:
         sys.set_asyncgen_hooks(*before)
 
 
+@contextmanager
+def event_loop_is_hidden() -> Iterator[None]:
+    """The running event loop, if there is one, cannot be seen in here: `asyncio.create_task` in a body fails loudly."""
+    events = sys.modules.get("asyncio.events")  # not imported: then no loop runs
+    if events is None:
+        yield
+        return
+    loop = events._get_running_loop()
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(loop)
+
+
 class CoroutineProgram:
     """A coroutine: a workflow of the second shape, or a helper that runs in a fiber of its own."""
 

@@ -34,7 +34,7 @@ class Start:
 
 
 def new_instance(start: Start, *, run_id: str, turn_id: str, now_us: int) -> NewInstance:
-    """The instance to create: record, first batch, and the message that wakes it."""
+    """The instance to create: record, first batch, and the message that wakes it, unless it starts later."""
     created = e.WorkflowCreated(
         start.workflow, start.version, start.arguments, start.parent, start.start_at_us, start.timeout_us
     )
@@ -58,7 +58,9 @@ def new_instance(start: Start, *, run_id: str, turn_id: str, now_us: int) -> New
         attributes=start.attributes,
         wake_at_us=start.start_at_us,
     )
-    return NewInstance(record, batch, inbox_message("start", start.instance_id, e.LookRequested()))
+    is_put_off = start.start_at_us is not None
+    look = None if is_put_off else inbox_message("start", start.instance_id, e.LookRequested())
+    return NewInstance(record, batch, look)
 
 
 def start_digest(workflow: str, arguments: Payload) -> bytes:
@@ -100,10 +102,11 @@ def inbox_message(
     is_remembered: bool = False,
     if_accepted: InboxMessage | None = None,
     if_refused: InboxMessage | None = None,
+    if_finished: InboxMessage | None = None,
 ) -> InboxMessage:
     """A message as the store takes it."""
     body = wire.encode_message(Message(id, event, 0, run_id=run_id))
-    return InboxMessage(id, instance_id, body, is_remembered, if_accepted, if_refused)
+    return InboxMessage(id, instance_id, body, is_remembered, if_accepted, if_refused, if_finished)
 
 
 def read_message(message: InboxMessage) -> Message:

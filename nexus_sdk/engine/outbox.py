@@ -14,7 +14,7 @@ from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.projection import Projection
 from nexus_sdk.core.request import ActivityRequest, task_id
 from nexus_sdk.engine.birth import Start, inbox_message, new_instance
-from nexus_sdk.errors import InstanceExists, InstanceNotFound
+from nexus_sdk.errors import InstanceExists, InstanceFinished, InstanceNotFound
 from nexus_sdk.store.port import LOCAL, CancelTask, InboxMessage, InstanceRecord, Send, Task
 
 
@@ -132,14 +132,20 @@ def _cancel_child(record: InstanceRecord, child: e.ChildScheduled) -> InboxMessa
 
 def _event(record: InstanceRecord, event: e.EventSent) -> InboxMessage:
     id = f"{record.run_id}:{event.path}"
-    missing = Failure(
-        "InstanceNotFound", f"no running instance {event.target!r} takes the event", code=InstanceNotFound.code
+    missing = Failure("InstanceNotFound", f"there is no instance {event.target!r}", code=InstanceNotFound.code)
+    finished = Failure(
+        "InstanceFinished", f"{event.target!r} has finished and takes no more events", code=InstanceFinished.code
     )
+
+    def reply(outcome: e.Event) -> InboxMessage:
+        return inbox_message(f"{id}:sent", record.id, outcome, run_id=record.run_id)
+
     return inbox_message(
         id,
         event.target,
         e.EventReceived(event.name, event.payload, id),
         is_remembered=True,
-        if_accepted=inbox_message(f"{id}:sent", record.id, e.EventDelivered(event.path), run_id=record.run_id),
-        if_refused=inbox_message(f"{id}:sent", record.id, e.EventRefused(event.path, missing), run_id=record.run_id),
+        if_accepted=reply(e.EventDelivered(event.path)),
+        if_refused=reply(e.EventRefused(event.path, missing)),
+        if_finished=reply(e.EventRefused(event.path, finished)),
     )

@@ -306,7 +306,7 @@ class Turns:
         return batch, continued(record, end.next_run_id, digest, now_us)
 
     async def _write(self, commit: Commit) -> Committed:
-        """Commit, and find out what became of it when the reply is lost."""
+        """Commit; the same again when the reply is lost: the store knows it by its turn id."""
         attempt = 0
         while True:
             try:
@@ -320,16 +320,6 @@ class Turns:
                 )
                 await self._back_off(attempt)
                 attempt += 1
-                if commit.batches and await self._is_ours(commit):
-                    return Committed(is_ready=True)
-
-    async def _is_ours(self, commit: Commit) -> bool:
-        """Whether the batch that follows the expected one is that of this very commit."""
-        try:
-            loaded = await self._store.load(commit.record.id, run_id=commit.expected_run_id, after=commit.expected)
-        except StoreUnavailable:
-            return False
-        return bool(loaded.batches) and loaded.batches[0].turn_id == commit.batches[0].turn_id
 
     def _keep_warm(self, instance: Instance, record: InstanceRecord) -> None:
         if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:

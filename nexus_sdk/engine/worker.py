@@ -73,6 +73,8 @@ class Worker:
         self._failing: dict[str, int] = {}
         self._tried: set[tuple[str, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held: set[str] = set()
+        """The tokens of the activities that run here."""
         self._starting = 0
         self._is_starved = False
         self._is_draining = False
@@ -205,6 +207,7 @@ class Worker:
 
     def _start_activity(self, delivery: TaskDelivery) -> None:
         self._starting += 1
+        self._held.add(delivery.token)
         self._spawn(self._run_activity(delivery))
 
     async def _run_activity(self, delivery: TaskDelivery) -> None:
@@ -212,8 +215,15 @@ class Worker:
         try:
             await self._activities.run(delivery)
         finally:
+            self._held.discard(delivery.token)
             if self._is_starved:
                 self._bell.ring()
+
+    def _unknown(self, instance_id: str, deliveries: tuple[TaskDelivery, ...]) -> list[TaskDelivery]:
+        """Those that did not come here before: a commit that was repeated may hand out what `receive` has brought."""
+        mail = self._mail.get(instance_id)
+        ended = {outcome.delivery.token for outcome in mail.outcomes} if mail is not None else set()
+        return [delivery for delivery in deliveries if delivery.token not in self._held and delivery.token not in ended]
 
     async def _report(self, outcome: Outcome) -> None:
         instance_id = outcome.delivery.task.instance_id
@@ -232,7 +242,7 @@ class Worker:
         try:
             while mail := self._mail.pop(instance_id, None):
                 taken = await self._turn(instance_id, mail)
-                for delivery in taken.deliveries:
+                for delivery in self._unknown(instance_id, taken.deliveries):
                     self._start_activity(delivery)
                 for task_id in taken.stopped:
                     self._activities.stop(task_id, Stop.CANCELLED)
@@ -308,6 +318,7 @@ class Worker:
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once never comes to its work
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Nothing that goes wrong in one piece of work may be silent, or end the worker."""

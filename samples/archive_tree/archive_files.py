@@ -237,10 +237,11 @@ def _store_once(path: bytes, target: Path, scratch: Path, alive: Callable[[], No
     """Read, hash and compress in one pass; None when the file changed meanwhile."""
     with _reading():
         handle = open_file(path)
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(handle)
+        raise _Unreadable(f"it has become a {kind_of(before.st_mode)}")
     with open(handle, "rb", buffering=0) as file:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            raise _Unreadable(f"it has become a {kind_of(before.st_mode)}")
         scratch.mkdir(parents=True, exist_ok=True)
         part, temporary = tempfile.mkstemp(dir=scratch)
         try:

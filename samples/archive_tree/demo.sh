@@ -5,12 +5,16 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(cd "$here/../.." && pwd)
-place=$(mktemp -d)
+place=$(mktemp -d "${TMPDIR:-/tmp}/archive_tree.XXXXXX")
 worker= client=
-trap 'for process in $worker $client; do kill -9 "$process" 2>/dev/null || true; done; rm -rf "$place"' EXIT
+tidy() {
+    for process in $worker $client; do kill -9 "$process" 2>/dev/null || true; done
+    rm -rf "$place"
+}
+trap tidy EXIT
 
 export NEXUS_STORE="sqlite:///$place/nexus.db"
-export ARCHIVE_TREE_PACE=0.06 # seconds that each file is slowed down, so that there is a half-way
+export ARCHIVE_TREE_PACE=0.1 # seconds that each file is slowed down, so that there is a half-way
 id=demo
 bold= plain=
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
@@ -27,10 +31,7 @@ client=$!
 
 step "start a worker"
 start_worker
-until nexus history $id --json 2>/dev/null | python timeline.py is-halfway; do
-    kill -0 "$client" 2>/dev/null || { echo "it ended too early:"; cat "$place/client.log"; exit 1; }
-    kill -0 "$worker" 2>/dev/null || { echo "the worker ended by itself:"; cat "$place/worker.log"; exit 1; }
-done
+python demo_timeline.py wait-halfway $id || { echo "it came to nothing:"; cat "$place"/*.log; exit 1; }
 kill -9 "$worker"
 wait "$worker" 2>/dev/null || true
 killed=$(python -c 'import time; print(time.time())')
@@ -47,5 +48,5 @@ worker=
 sed 's/^/    /' "$place/result.json"
 
 step "what ran when, from the history"
-nexus history $id --json | python timeline.py show "$killed"
+nexus history $id --json | python demo_timeline.py show "$killed"
 [ -z "$(find "$place/archive" -name '.writing-*' -o -path '*/work/*')" ] || { echo "something half was left behind"; exit 1; }

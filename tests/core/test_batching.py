@@ -131,7 +131,13 @@ def message_of(driver: Driver, happening: Any) -> e.Event | None:
     return driver.done(path, path) if kind == "done" else driver.failed(path, ValueError("no"))
 
 
-COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "print_blob": False,
+    "derandomize": True,
+    "database": None,
+}
 
 
 @settings(max_examples=60, **COMMON)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from nexus_sdk import CancelledError, Context, workflow
@@ -57,10 +59,8 @@ def test_finally_and_except_do_durable_work() -> None:
 def test_swallowing_it_lets_the_workflow_go_on_and_it_does_not_come_again() -> None:
     @workflow
     async def flow(ctx: Context):
-        try:
+        with suppress(CancelledError):
             yield work("x")
-        except CancelledError:
-            pass
         yield work("y")
         yield ctx.complete("went on")
 

@@ -75,7 +75,9 @@ def test_the_hash_seed_of_the_process_does_not_matter() -> None:
     said = set()
     for seed in ("0", "1"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        run = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        )
         said.add(run.stdout)
     assert len(said) == 1
 

@@ -38,7 +38,9 @@ ODD = [
     pytest.param(lambda: ValueError("text"), "ValueError", "text", id="a message"),
     pytest.param(lambda: TwoArguments(7, "seven"), "TwoArguments", "(7, 'seven')", id="two arguments"),
     pytest.param(chained, "ValueError", "outer", id="chained"),
-    pytest.param(lambda: ExceptionGroup("many", [ValueError("a"), KeyError("b")]), "ExceptionGroup", "many", id="group"),
+    pytest.param(
+        lambda: ExceptionGroup("many", [ValueError("a"), KeyError("b")]), "ExceptionGroup", "many", id="group"
+    ),
     pytest.param(
         lambda: BaseExceptionGroup("worse", [Outlaw("a")]), "BaseExceptionGroup", "worse", id="a group of outlaws"
     ),

@@ -178,7 +178,7 @@ def test_what_cannot_be_run_is_refused_before_anything_starts(wrong: Any) -> Non
             yield ctx.complete(str(error))
 
     # The refused gather used nothing: what was built for it is as unused as it looks.
-    with pytest.raises(Exception, match="activity 'work' built at test_gather.py"):
+    with pytest.raises(Exception, match="activity 'work' built at test_gather"):
         Driver(flow).turn()
 
     @workflow
@@ -226,7 +226,9 @@ def test_a_gather_that_has_failed_before_all_was_started_starts_no_more() -> Non
     @workflow
     async def flow(ctx: Context):
         try:
-            yield ctx.gather(work(object()), work("b"), tidy("c"), ctx.gather(work("d"), ctx.race(work("e"), tidy("f"))))
+            yield ctx.gather(
+                work(object()), work("b"), tidy("c"), ctx.gather(work("d"), ctx.race(work("e"), tidy("f")))
+            )
         except Exception as error:
             yield ctx.complete(type(error).__name__)
 

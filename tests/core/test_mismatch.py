@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -54,7 +55,13 @@ def wait(ctx: Context) -> Any:
 
 
 EDITS = {
-    "an activity renamed": ([work_], [other_], "operation 0", "history has activity 'work'", "asks for activity 'other'"),
+    "an activity renamed": (
+        [work_],
+        [other_],
+        "operation 0",
+        "history has activity 'work'",
+        "asks for activity 'other'",
+    ),
     "an activity became a timer": ([work_], [timer], "operation 0", "has activity 'work'", "asks for a timer"),
     "a timer became an activity": ([timer], [work_], "operation 0", "has a timer", "asks for activity 'work'"),
     "a timer became a wait": ([timer], [wait], "operation 0", "has a timer", "asks for a wait for event 'approved'"),
@@ -236,14 +243,10 @@ def test_a_cancellation_that_no_longer_happens_is_told() -> None:
 def test_user_code_cannot_swallow_it() -> None:
     @workflow(name="flow")
     async def swallows(ctx: Context):
-        try:
+        with suppress(BaseException):
             ctx.spawn(other(1))
-        except BaseException:
-            pass
-        try:
+        with suppress(BaseException):
             yield other(1)
-        except BaseException:
-            pass
         yield work(1)
 
     driver = Driver(steps(work_))

@@ -106,7 +106,9 @@ def test_removed_too_early_it_is_a_mismatch() -> None:
     driver.turn()
     driver.deploy(patched)
     driver.turn(driver.done("0"))
-    with pytest.raises(NonDeterminismError, match="history has activity 'work'.*the code now asks for activity 'other'"):
+    with pytest.raises(
+        NonDeterminismError, match=r"history has activity 'work'.*the code now asks for activity 'other'"
+    ):
         driver.fresh(patch_removed)
 
 

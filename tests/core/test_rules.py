@@ -1,8 +1,9 @@
-"""What a workflow may not do: foreign awaits, wrong yields, forgotten and doubly used operations; each with its line."""
+"""What a workflow may not do: foreign awaits, wrong yields, forgotten operations, those used twice; with lines."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -236,14 +237,12 @@ def test_using_an_operation_twice_is_told_and_cannot_be_swallowed() -> None:
     async def flow(ctx: Context):
         operation = work(1)
         yield operation
-        try:
+        with suppress(BaseException):
             yield ctx.gather(operation)
-        except BaseException:
-            pass
 
     driver = Driver(flow)
     driver.turn()
-    with pytest.raises(UnusedOperationError, match="'work' built at test_rules.py.*is used twice"):
+    with pytest.raises(UnusedOperationError, match=r"'work' built at test_rules\.py.*is used twice"):
         driver.turn(driver.done("0"))
 
 
@@ -309,3 +308,21 @@ def test_a_query_may_not_do_durable_work(name: str) -> None:
         driver.live.query(name, [])
     driver.turn(driver.event("e", "and it goes on"))
     assert driver.live.query("seen", []) == ["and it goes on"]
+
+
+@pytest.mark.parametrize(
+    "reach", [lambda: asyncio.get_running_loop(), lambda: asyncio.timeout(1), lambda: asyncio.sleep(1)]
+)
+async def test_the_event_loop_of_the_worker_cannot_be_seen(reach: Any) -> None:
+    @workflow
+    async def flow(ctx: Context):
+        found = reach()
+        if hasattr(found, "__aenter__"):
+            async with found:
+                pass
+        await found
+        yield
+
+    with pytest.raises(IllegalAwaitError, match="uses asyncio inside a workflow"):
+        Driver(flow).turn()
+    assert asyncio.get_running_loop().is_running()

@@ -177,8 +177,7 @@ def test_of_nested_blocks_the_shorter_one_is_raised(inner: int, outer: int, told
                 try:
                     async with ctx.timeout(inner):
                         yield ctx.sleep("1h")
-                except WaitTimedOut as error:
-                    assert "5s" not in str(error)
+                except WaitTimedOut:
                     if inner < outer:
                         yield ctx.complete("inner")
                     raise
@@ -193,9 +192,8 @@ def test_both_blocks_late_the_inner_error_passes_and_the_outer_does_not_strike_a
     async def flow(ctx: Context):
         seen: list[str] = []
         try:
-            async with ctx.timeout(2):
-                async with ctx.timeout(1):
-                    yield ctx.gather(tidy("a"))
+            async with ctx.timeout(2), ctx.timeout(1):
+                yield ctx.gather(tidy("a"))
         except WaitTimedOut as error:
             seen.append(str(error))
         yield other("after")

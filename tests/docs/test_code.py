@@ -22,7 +22,7 @@ PAGES = all_pages()
 NAMES = [page.name for page in PAGES]
 
 PLAYED = ("README.md", "docs/tutorial/first-workflow.md")
-"""Pages whose console blocks are run, each command in its place. `make` and `pip` are left out: they set up machines."""
+"""Pages whose console blocks are run, each command in its place; `make` and `pip` are not, they set up machines."""
 
 FASTER = {'"20s"': '"1s"'}
 """Waits that are for people are shortened."""
@@ -35,7 +35,8 @@ FILE = re.compile(r"# (?P<file>[\w/]+\.py)(?:: (?P<part>\w+))?$")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delenv("NEXUS_STORE", raising=False)
+    for variable in ("NEXUS_STORE", "NEXUS_APP"):
+        monkeypatch.delenv(variable, raising=False)
     loaded = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - loaded:

@@ -49,8 +49,12 @@ async def story_of(env: WorkflowEnvironment, store: Store) -> Story:
 
 
 def points_of(passed: list[Point], strike: Strike) -> list[int]:
-    """Where to strike. A crash before a call is the crash after the one before it: one of them is enough."""
-    return [n for n, point in enumerate(passed, 1) if strike is not Strike.CRASH or point.is_done]
+    """Where to strike. What happens before a step is what happens after the one before it: one of them is enough.
+
+    But not where a verb begins: a store that is unavailable there has done nothing of it.
+    """
+    is_enough = [point.is_done or (strike is Strike.UNAVAILABLE and ":" not in point.what) for point in passed]
+    return [number for number, is_it in enumerate(is_enough, 1) if is_it]
 
 
 @pytest.mark.parametrize("strike", list(Strike), ids=lambda strike: strike.name.lower())

@@ -130,15 +130,14 @@ async def fine(ctx: Context):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ODD)
-async def test_an_odd_exception_of_an_activity_arrives_as_data(name: str, kind: str, environment: Any) -> None:
+async def test_odd_exceptions_of_activities_arrive_as_data(kind: str, environment: Any) -> None:
     env = await environment(calling, fine, odd_async, odd_threaded, odd_local)
-    _, type_name, message = ODD[name]
-    result = await env.run(calling, kind, name)
-    if name == "stop iteration" and kind != "threaded":  # Python itself turns it into one when it leaves a coroutine
-        type_name, message = "RuntimeError", "coroutine raised StopIteration"
-    assert result == [type_name, message, 1, True]
+    for name, (_, type_name, message) in ODD.items():
+        if name == "stop iteration" and kind != "threaded":  # Python turns it into one when it leaves a coroutine
+            type_name, message = "RuntimeError", "coroutine raised StopIteration"
+        assert await env.run(calling, kind, name) == [type_name, message, 1, True], name
     assert await env.run(fine) == "fine"
+    assert [said for said in env.said if said[0] == "error"] == []
 
 
 NOT_IN_WORKFLOWS = {"keyboard interrupt", "our cancelled", "generator exit", "stop iteration", "stop async iteration"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -22,9 +23,12 @@ from nexus_sdk.store.port import (
     TURNS,
     CancelTask,
     Claim,
+    Commit,
     Delivery,
+    InboxMessage,
     InstanceRecord,
     Lease,
+    NewInstance,
     Query,
     Send,
     Store,
@@ -36,19 +40,29 @@ from nexus_sdk.testing.provider_suite.builders import at, message, new, task, tu
 
 IDS = st.sampled_from("ab")
 NAMES = st.sampled_from("xyz")
+
+
+def _new(name: str, request: str, wake: int | None, if_refused: InboxMessage | None = None) -> NewInstance:
+    """With a message, or woken by its time alone."""
+    made = new(name, request_id=request, if_refused=if_refused, wake_at_us=at(wake) if wake is not None else None)
+    return made if wake is None else replace(made, message=None)
+
+
 SENDS = st.one_of(
     st.builds(
-        lambda to, name, remembered, reply: message(
+        lambda to, name, remembered, reply, tells_end: message(
             to,
             name,
             is_remembered=remembered,
             if_accepted=message(reply, f"{name}-yes"),
             if_refused=message(reply, f"{name}-no"),
+            if_finished=message(reply, f"{name}-late") if tells_end else None,
         ),
         st.sampled_from("abn"),
         NAMES,
         st.booleans(),
         IDS,
+        st.booleans(),
     ),
     st.builds(
         lambda name, queue, delay, priority: ("task", name, queue, delay, priority),
@@ -59,13 +73,14 @@ SENDS = st.one_of(
     ),
     st.builds(lambda name: ("cancel", name), NAMES),
     st.builds(
-        lambda to, request: new(to, request_id=request, if_refused=message("a", f"{to}-taken")),
+        lambda to, request, wake: _new(to, request, wake, if_refused=message("a", f"{to}-taken")),
         IDS,
         st.sampled_from("rs"),
+        st.sampled_from([None, 20]),
     ),
 )
 VERBS = st.one_of(
-    st.tuples(st.just("create"), IDS, st.sampled_from("rs")),
+    st.tuples(st.just("create"), IDS, st.sampled_from("rs"), st.sampled_from([None, None, 20])),
     st.tuples(
         st.just("commit"),
         IDS,
@@ -76,6 +91,7 @@ VERBS = st.one_of(
         st.sampled_from([Status.RUNNING] * 5 + [Status.COMPLETED, Status.SUSPENDED]),
         st.sampled_from([None, 10, 50]),
     ),
+    st.tuples(st.just("repeat")),
     st.tuples(st.just("send"), IDS, st.lists(NAMES, min_size=1, max_size=2), st.booleans()),
     st.tuples(st.just("receive"), st.sampled_from([TURNS, "work", LOCAL]), st.integers(1, 3)),
     st.tuples(st.sampled_from(["extend", "release", "ack", "retry"]), st.integers(0, 5)),
@@ -92,6 +108,8 @@ class Player:
         self.now_us = at(0)
         self.held: list[Delivery] = []
         self.lease = Lease("anna", 30)
+        self.last: Commit | None = None
+        self.turns = 0
 
     async def play(self, verb: tuple[Any, ...]) -> Any:
         try:
@@ -109,8 +127,8 @@ class Player:
                 found.append(type(error).__name__)
         return found, (await self.store.list(Query(), limit=9)).records
 
-    async def _create(self, name: str, request: str) -> InstanceRecord:
-        return await self.store.create(new(name, request_id=request), now_us=self.now_us)
+    async def _create(self, name: str, request: str, wake: int | None) -> InstanceRecord:
+        return await self.store.create(_new(name, request, wake), now_us=self.now_us)
 
     async def _commit(
         self,
@@ -125,7 +143,8 @@ class Player:
         loaded = await self.store.load(name)
         before, messages = loaded.record, loaded.messages
         by_id = sorted(messages, key=lambda each: each.id)
-        commit = turn(
+        self.turns += 1
+        self.last = turn(
             before,
             *(_as_send(name, send, self.now_us) for send in sends),
             consumed=[each.number for index, each in enumerate(by_id) if index in consumed],
@@ -134,9 +153,17 @@ class Player:
             status=status,
             wake_at_us=at(wake) if wake is not None else None,
             held_through=messages[-1].number if messages and status is Status.SUSPENDED else None,
+            turn_id=f"turn-{self.turns}",
         )
-        committed = await self.store.commit(commit, now_us=self.now_us)
+        committed = await self.store.commit(self.last, now_us=self.now_us)
         self.held += committed.deliveries
+        return sorted(map(_told, committed.deliveries)), committed.is_ready
+
+    async def _repeat(self) -> Any:
+        """The last commit once more, as after a lost reply; or for the first time, when it was refused."""
+        if self.last is None:
+            return None
+        committed = await self.store.commit(self.last, now_us=self.now_us)
         return sorted(map(_told, committed.deliveries)), committed.is_ready
 
     async def _send(self, name: str, names: list[str], settles: bool) -> None:
@@ -224,4 +251,4 @@ async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
 @given(st.lists(VERBS, min_size=3, max_size=25))
 def test_any_sequence_of_verbs_has_the_same_outcome_in_every_store(verbs: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(_agree([("create", "a", "r"), *verbs], f"{directory}/store.db"))
+        asyncio.run(_agree([("create", "a", "r", None), *verbs], f"{directory}/store.db"))

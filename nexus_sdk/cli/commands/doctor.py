@@ -62,9 +62,9 @@ def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = 
 
 def _put(finding: Finding) -> None:
     mark: Any = MARKS[finding.state] if output.is_terminal() else PLAIN_MARKS[finding.state]
-    output.put(mark, (f"{finding.subject:<10}", "bold"), f" {finding.text}")
+    output.put(mark, (f"{finding.subject:<12}", "bold"), f" {finding.text}")
     if finding.advice:
-        output.put(f"{'':<13}{finding.advice}")
+        output.put(f"{'':<15}{finding.advice}")
 
 
 def _versions() -> list[Finding]:

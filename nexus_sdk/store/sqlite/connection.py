@@ -48,7 +48,7 @@ class Database:
     def writer(self, *, waits: bool) -> sqlite3.Connection:
         """The connection to write with; `waits` for other processes' locks, or fails at once."""
         if self._writer is None:
-            self._writer = self._open(is_migrating=False)
+            self._writer = self._open()
             self._writer_waits = True
         if self._writer_waits != waits:
             self._writer.execute(f"PRAGMA busy_timeout = {round(self.busy_seconds * 1000) if waits else 0}")
@@ -86,10 +86,10 @@ class Database:
         try:
             with self.write_lock:
                 if self._writer is None:
-                    self._writer = self._open(is_migrating=True)
+                    self._writer = self._open()
                     self._writer_waits = True
                 else:
-                    self._prepare(self._writer, is_migrating=True)
+                    self._prepare(self._writer)
         except sqlite3.Error as error:
             raise faults.translate(error, self.path) from error
         return VERSION
@@ -117,14 +117,14 @@ class Database:
         connection.execute(f"PRAGMA synchronous = {self.synchronous}")
         return connection
 
-    def _open(self, *, is_migrating: bool) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         try:
             connection = self._connect()
         except sqlite3.Error as error:
             raise faults.translate(error, self.path) from error
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            self._prepare(connection, is_migrating=is_migrating)
+            self._prepare(connection)
         except sqlite3.Error as error:
             connection.close()
             raise faults.translate(error, self.path) from error
@@ -133,32 +133,33 @@ class Database:
             raise
         return connection
 
-    def _prepare(self, connection: sqlite3.Connection, *, is_migrating: bool) -> None:
-        found = self._version(connection)
-        if found == VERSION:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables, or bring an older file forward, whoever opens it first."""
+        if self._version(connection) == VERSION:
             return
-        if found > VERSION:
-            raise faults.newer(self.path, found)
-        if found > 0 and not is_migrating:
-            raise faults.older(self.path, found)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statements in MIGRATIONS[self._version(connection) :]:  # another process may have been faster
+            found = self._version(connection)  # another process may have been faster
+            for statements in MIGRATIONS[found:]:
                 for statement in statements:
                     connection.execute(statement)
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
+            if found < VERSION:
+                connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
     def _version(self, connection: sqlite3.Connection) -> int:
+        """The version of the schema in the file, 0 when there is none yet; one that cannot be worked with is raised."""
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return 0
         if not {"meta", "instances"} <= tables:
             raise faults.foreign(self.path)
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], int) or row[0] < 1:
             raise faults.foreign(self.path)
-        return int(row[0])
+        if row[0] > VERSION:
+            raise faults.newer(self.path, row[0])
+        return row[0]

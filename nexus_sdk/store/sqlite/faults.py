@@ -78,14 +78,6 @@ def newer(path: str, found: int) -> SchemaOutdated:
     )
 
 
-def older(path: str, found: int) -> SchemaOutdated:
-    """The file was written by an earlier version and needs `migrate`."""
-    return SchemaOutdated(
-        f"{path}: the schema has version {found}, this release needs version {VERSION}.",
-        hint="Stop the workers of the old release and run `nexus db migrate`; no data is lost.",
-    )
-
-
 def foreign(path: str) -> StoreError:
     """An SQLite file, but not one of ours."""
     return StoreError(

@@ -27,6 +27,7 @@ from nexus_sdk.store.port import Store
 from nexus_sdk.testing.provider_suite.deliveries import ClaimLaws, TaskLaws, TurnLaws
 from nexus_sdk.testing.provider_suite.instances import CreateLaws, ListLaws, PurgeLaws
 from nexus_sdk.testing.provider_suite.recovery import RecoveryLaws
+from nexus_sdk.testing.provider_suite.repetition import RepetitionLaws
 from nexus_sdk.testing.provider_suite.turns import FenceLaws, InboxLaws, SendLaws
 from nexus_sdk.testing.provider_suite.waiting import DoorbellLaws, DueLaws, WatchLaws
 
@@ -37,6 +38,7 @@ class ProviderSuite(
     ListLaws,
     PurgeLaws,
     FenceLaws,
+    RepetitionLaws,
     InboxLaws,
     SendLaws,
     TurnLaws,

@@ -10,7 +10,7 @@ import pytest
 from nexus_sdk.core.events import ParentRef
 from nexus_sdk.core.status import Status
 from nexus_sdk.errors import InstanceExists, InstanceFinished, InstanceNotFound, StoreError
-from nexus_sdk.store.port import InstanceRecord, Query, Store
+from nexus_sdk.store.port import TURNS, InstanceRecord, Query, Store
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
     T0,
@@ -38,6 +38,23 @@ class CreateLaws:
         (start,) = loaded.messages
         assert (start.id, start.number, start.accepted_at_us, start.is_remembered) == ("nexus:start", 1, at(1), True)
         assert (await receive_turns(store, now_us=at(1)))["a"].messages == (start,)
+
+    async def test_an_instance_without_a_message_is_woken_by_its_time_alone(self, store: Store) -> None:
+        late = replace(new("a", wake_at_us=at(60)), message=None)
+        assert await store.create(late, now_us=T0) == late.record
+        loaded = await store.load("a")
+        assert (loaded.messages, len(loaded.batches)) == ((), 1)
+        received = await store.receive([TURNS], limit=5, lease=ANNA, now_us=at(59.999))
+        assert (received.deliveries, received.next_due_us) == ((), at(60))
+        assert list(await store.due(before_us=at(59.999), limit=9)) == []
+        assert (await receive_turns(store, now_us=at(60)))["a"].messages == ()
+
+    async def test_an_instance_without_a_message_and_without_a_time_waits_for_a_message(self, store: Store) -> None:
+        await store.create(replace(new("a"), message=None), now_us=T0)
+        assert await receive_turns(store, now_us=at(1e6)) == {}
+        await store.send([message("a", "m")], now_us=T0)
+        delivery = (await receive_turns(store))["a"]
+        assert [(found.id, found.number) for found in delivery.messages] == [("m", 1)]
 
     async def test_every_field_of_a_record_comes_back_as_it_was(self, store: Store) -> None:
         full = record(

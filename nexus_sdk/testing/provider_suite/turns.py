@@ -78,6 +78,7 @@ class FenceLaws:
             settles=[held],
             claim=Claim(frozenset({"work"}), 5, ANNA),
             status=Status.COMPLETED,
+            turn_id="late",
         )
         with pytest.raises(ConflictError):
             await store.commit(late, now_us=T0)
@@ -90,14 +91,6 @@ class FenceLaws:
         extended = await store.extend(held, lease=ANNA, now_us=T0)
         assert not extended.is_lost
         assert not extended.is_cancel_requested
-
-    async def test_after_an_unclear_reply_the_own_turn_is_found_by_its_id(self, store: Store) -> None:
-        before = await started(store, "a")
-        commit = turn(before, turn_id="mine")
-        await store.commit(commit, now_us=T0)  # and the reply was lost
-        with pytest.raises(ConflictError):
-            await store.commit(commit, now_us=T0)
-        assert (await store.load("a", after=before.last_batch)).batches[-1].turn_id == "mine"
 
     async def test_an_unknown_instance_has_no_turns(self, store: Store) -> None:
         with pytest.raises(InstanceNotFound):
@@ -260,6 +253,37 @@ class SendLaws:
         assert await pending(store, "b") == ["hello"]
         assert set(await receive_turns(store)) == {"a", "b"}
 
+    async def test_a_refusal_says_whether_the_instance_is_unknown_or_has_finished(self, store: Store) -> None:
+        before = await started(store, "a")
+        await finish(store, await started(store, "ended"))
+        sends = [
+            message(
+                target,
+                "hello",
+                if_accepted=message("a", f"{target}-accepted"),
+                if_refused=message("a", f"{target}-unknown"),
+                if_finished=message("a", f"{target}-finished"),
+            )
+            for target in ("ended", "nobody", "a")
+        ]
+        await store.commit(turn(before, *sends), now_us=T0)
+        assert sorted(await pending(store, "a")) == ["a-accepted", "ended-finished", "hello", "nobody-unknown"]
+        assert all(found.if_finished is None for found in (await store.load("a")).messages)
+
+    async def test_a_turn_that_ends_its_instance_is_refused_its_own_messages_as_finished(self, store: Store) -> None:
+        before, _ = await started(store, "a"), await started(store, "b")
+        hello = message("a", "hello", if_refused=message("b", "a-unknown"), if_finished=message("b", "a-finished"))
+        await store.commit(turn(before, hello, status=Status.COMPLETED), now_us=T0)
+        assert await pending(store, "b") == ["a-finished"]
+
+    async def test_a_repetition_to_a_finished_instance_is_no_refusal(self, store: Store) -> None:
+        before, other = await started(store, "a"), await started(store, "b")
+        await store.send([message("b", "hello", is_remembered=True)], now_us=T0)
+        await store.commit(turn(other, consumed=(2,), status=Status.COMPLETED), now_us=T0)
+        hello = message("b", "hello", is_remembered=True, if_finished=message("a", "finished"))
+        await store.commit(turn(before, hello), now_us=T0)
+        assert await pending(store, "a") == []
+
     async def test_a_repetition_counts_as_accepted(self, store: Store) -> None:
         before, other = await started(store, "a"), await started(store, "b")
         await store.send([message("b", "hello", is_remembered=True)], now_us=T0)
@@ -280,6 +304,14 @@ class SendLaws:
         assert [batch.number for batch in (await store.load("child")).batches] == [1]
         assert await pending(store, "a") == []
         assert set(await receive_turns(store)) == {"child"}
+
+    async def test_a_child_without_a_message_is_woken_by_its_time(self, store: Store) -> None:
+        before = await started(store, "a")
+        late = replace(new("child", wake_at_us=at(60)), message=None)
+        await store.commit(turn(before, late), now_us=T0)
+        assert await pending(store, "child") == []
+        assert await receive_turns(store, now_us=at(59.999)) == {}
+        assert set(await receive_turns(store, now_us=at(60))) == {"child"}
 
     async def test_a_child_whose_id_is_taken_is_refused(self, store: Store) -> None:
         before = await started(store, "a")

@@ -1,17 +1,22 @@
-"""For demo.sh: reads `nexus history ID --json` from stdin and tells what ran when.
+"""For demo.sh: waits for the half-way, and tells from the history what ran when.
 
-python timeline.py is-halfway            exit code 0 when half of the portions are stored
-python timeline.py show KILLED_AT        draws the timeline; exit code 1 when something was recorded twice
+python demo_timeline.py wait-halfway ID          returns when half of the portions are stored; exit code 1 when late
+nexus history ID --json | python demo_timeline.py show KILLED_AT
+                                                 draws it; exit code 1 when something was recorded twice
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from nexus_sdk import Nexus
 
 WIDTH = 46
 ENDS = ("ActivityCompleted", "ActivityFailed", "ActivityCancelled")
@@ -29,12 +34,18 @@ class Run:
     ended_by: str
 
 
-def is_halfway(batches: list[dict[str, Any]]) -> bool:
-    """Whether half of the portions are stored."""
-    events = [event for batch in batches for event in batch["events"]]
-    plans = [e["result"] for e in events if e["event"] == "ActivityCompleted" and e["path"] == "0"]
-    stored = [e for e in events if e["event"] == "ActivityCompleted" and e["path"] != "0"]
-    return bool(plans) and len(stored) >= plans[0]["chunks"] // 2
+async def wait_halfway(id: str) -> bool:
+    """Wait until half of the portions are stored; False when it has ended before that was seen."""
+    client = Nexus().client()  # of the store that NEXUS_STORE names
+    for _ in range(600):
+        if await client.exists(id):
+            status = await client.get(id).status()
+            ends = [event for event in await client.get(id).history() if type(event).__name__ == "ActivityCompleted"]
+            plan = next((client.codec.decode(event.result) for event in ends if event.path == "0"), None)
+            if plan and len(ends) > plan["chunks"] // 2:
+                return not status.status.is_finished and len(ends) <= plan["chunks"]
+        await asyncio.sleep(0.05)
+    return False
 
 
 def runs_of(batches: list[dict[str, Any]]) -> list[Run]:
@@ -117,14 +128,10 @@ def show(batches: list[dict[str, Any]], killed_at: float) -> int:
 
 
 def _is_colourful() -> bool:
-    import os
-
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 if __name__ == "__main__":
-    text = sys.stdin.read()
-    history = json.loads(text) if text.startswith("[") else []  # else: it is not there yet
-    if sys.argv[1] == "is-halfway":
-        sys.exit(0 if is_halfway(history) else 1)
-    sys.exit(show(history, float(sys.argv[2])))
+    if sys.argv[1] == "wait-halfway":
+        sys.exit(0 if asyncio.run(wait_halfway(sys.argv[2])) else 1)
+    sys.exit(show(json.load(sys.stdin), float(sys.argv[2])))

@@ -1,0 +1,137 @@
+"""What the pages say agrees with the code, and leads somewhere."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+import pytest
+import typer.main
+
+import nexus_sdk
+from nexus_sdk.cli.app import app as command_line
+from nexus_sdk.core import events as e
+from tests.docs.pages import ROOT, Page, all_pages
+
+PAGES = all_pages()
+NAMES = [page.name for page in PAGES]
+DOCS = ROOT / "docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_somewhere(page: Page) -> None:
+    for link in page.links():
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.path.parent / target).resolve() if target else page.path
+        assert path.exists(), f"{page.name}: {link} leads nowhere"
+        if anchor:
+            assert anchor in Page(path).anchors(), f"{page.name}: {path.name} has no heading for #{anchor}"
+
+
+def test_every_page_can_be_found() -> None:
+    """From the README or the table of contents, by links."""
+    found, new = set(), [ROOT / "README.md"]
+    while new:
+        path = new.pop()
+        if path in found or path.suffix != ".md" or not path.is_file():
+            continue
+        found.add(path)
+        new += [(path.parent / link.partition("#")[0]).resolve() for link in Page(path).links() if "://" not in link]
+    lost = {page.name for page in PAGES} - {path.relative_to(ROOT).as_posix() for path in found}
+    assert lost <= {"docs/decisions/template.md"}
+
+
+def test_every_public_name_is_explained() -> None:
+    text = "\n".join(page.text for page in PAGES if DOCS in page.path.parents)
+    missing = [name for name in nexus_sdk.__all__ if not re.search(rf"\b{re.escape(name)}\b", text)]
+    assert not missing
+
+
+def test_the_list_of_python_names_is_complete() -> None:
+    page = Page(DOCS / "reference" / "python.md")
+    listed = {name for row in _rows(page) for name in re.findall(r"`(\w+)`", row[0])}
+    assert listed == set(nexus_sdk.__all__)
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert f"make {target}" in text
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_kinds_of_events_are_all_there() -> None:
+    listed = {int(row[0]): row for row in _rows(Page(DOCS / "concepts" / "history.md")) if row[0].isdigit()}
+    assert listed.keys() == e.KINDS.keys()
+    assert list(listed) == sorted(listed)
+    for number, (_, name, side, _) in listed.items():
+        kind = e.KINDS[number]
+        assert name == f"`{kind.__name__}`"
+        assert side.startswith("input" if kind.is_input else "output")
+        assert ("ends the run" in side) == kind.is_terminal
+        assert ("ignorable" in side) == kind.is_ignorable
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    rows = [row for row in _rows(Page(DOCS / "reference" / "limits.md")) if len(row) == 4 and ":" in row[3]]
+    assert len(rows) > 20
+    for what, number, _, source in rows:
+        value = _value_of(source.strip("`"))
+        said = float(number.strip("`").replace(",", "").replace("−", "-"))
+        assert said == value, f"{what}: the page says {number}, {source} is {value}"
+
+
+def test_the_commands_are_all_there() -> None:
+    group: Any = typer.main.get_command(command_line)
+    page = Page(DOCS / "reference" / "cli.md")
+    sections = re.split(r"^### `nexus (\w+)[^\n]*$", page.prose(), flags=re.MULTILINE)
+    described = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(described) == list(group.commands)
+    everywhere = set(re.findall(r"`(--[a-z-]+)", sections[0]))
+    for name, command in group.commands.items():
+        options = {opt for parameter in command.params for opt in parameter.opts if opt.startswith("--")}
+        said = set(re.findall(r"`(--[a-z-]+)", described[name]))
+        assert options - everywhere <= said, f"nexus {name}: {options - everywhere - said} is not described"
+        assert said <= options, f"nexus {name} has no {said - options}"
+
+
+def test_the_decisions_are_all_listed() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    for path in sorted((DOCS / "decisions").glob("0*.md")):
+        title = path.read_text(encoding="utf-8").partition("\n")[0]
+        number, _, choice = title.removeprefix("# ").partition(": ")
+        assert path.name.startswith(number)
+        assert f"| {number} | [{choice}]({path.name}) |" in index
+        headings = re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert headings == ["Context", "Choice", "Consequences", "What would change our mind"]
+
+
+# --- leaves -----------------------------------------------------------------------------------------------------------
+
+
+def _rows(page: Page) -> list[list[str]]:
+    """The cells of the page's table rows."""
+    lines = [line for line in page.prose().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def _value_of(source: str) -> float:
+    """The number that ``module:NAME``, or ``module:function(parameter)`` by default, stands for."""
+    module, _, name = source.partition(":")
+    found = re.fullmatch(r"([\w.]+?)(?:\((\w+)\))?", name)
+    assert found is not None, source
+    value: Any = import_module(module)
+    for part in found[1].split("."):
+        value = getattr(value, part)
+    if found[2]:
+        value = inspect.signature(value).parameters[found[2]].default
+    if isinstance(value, str):
+        from nexus_sdk.authoring.duration import to_us
+
+        return to_us(value, source) / 1_000_000
+    return float(value)
