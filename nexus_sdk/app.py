@@ -182,14 +182,29 @@ class Nexus:
         """The same as `run`, where an event loop runs already."""
         handle: Handle[Any] = await self.client().start(workflow, *args, id=id, on_conflict="attach", **options)
         async with self.worker() as worker:
-            import asyncio
+            return await result_served_by(worker, handle)
 
-            result = asyncio.ensure_future(handle.result_or_blocked())
-            await asyncio.wait({result, worker.trouble}, return_when=asyncio.FIRST_COMPLETED)
-            if not result.done():
-                result.cancel()
-                raise worker.trouble.result()
+
+async def result_served_by(worker: Worker, handle: Handle[R]) -> R:
+    """The result of an instance that this worker serves. A block counts only when it stands with the worker's code.
+
+    Raises:
+        WorkflowFailed, WorkflowCancelled, WorkflowTerminated: it ended so.
+        BlockingError: it cannot proceed with this code.
+        StoreError: the worker can get nothing from the store, and trying again will not help.
+    """
+    import asyncio
+
+    await worker.look(handle.id)
+    result = asyncio.ensure_future(handle.result_or_blocked())
+    try:
+        waits: set[asyncio.Future[Any]] = {result, worker.trouble}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if result.done():
             return result.result()
+        raise worker.trouble.result()
+    finally:
+        result.cancel()
 
 
 def in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

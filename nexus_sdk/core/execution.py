@@ -35,7 +35,7 @@ from nexus_sdk.core.program import (
     line_of,
     suspended_generators_stay_silent,
 )
-from nexus_sdk.core.refusal import refused_await, refused_yield, turned_out_foreign
+from nexus_sdk.core.refusal import raised_at, refused_await, refused_yield, turned_out_foreign
 from nexus_sdk.errors import (
     BlockingError,
     CancelledError,
@@ -377,7 +377,7 @@ class Execution:
                 return e.WorkflowCompleted("", site, self.services.codec.encode(main.value))
             except PayloadError as refused:
                 error = refused
-        return e.WorkflowFailed("", site, self.services.describe(error))
+        return e.WorkflowFailed("", raised_at(error), self.services.describe(error))
 
     def _next_run_id(self) -> str:
         if self._recorded is not None:

@@ -37,16 +37,19 @@ def turned_out_foreign(instance: str, error: BaseException) -> BlockingError | N
     if isinstance(error, BlockingError):
         return error
     if isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_LOOP):
-        frames: list[FrameType] = []
-        traceback, line = error.__traceback__, 0
-        while traceback is not None:
-            if not _is_library(traceback.tb_frame):
-                frames.append(traceback.tb_frame)
-                line = traceback.tb_lineno
-            traceback = traceback.tb_next
-        place = f"{_file(frames[-1])}:{line}" if frames else "the workflow"
+        place = raised_at(error) or "the workflow"
         return IllegalAwaitError(f"{instance}: {place} uses asyncio inside a workflow.", hint=_advice(None))
     return None
+
+
+def raised_at(error: BaseException) -> str:
+    """The innermost line of the user's own code that an exception passed, e.g. ``orders.py:31``; empty for none."""
+    place, traceback = "", error.__traceback__
+    while traceback is not None:
+        if not _is_library(traceback.tb_frame):
+            place = f"{_file(traceback.tb_frame)}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
 
 
 def where(program: Program) -> str:

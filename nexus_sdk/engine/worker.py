@@ -116,6 +116,16 @@ class Worker:
         self._bell.close()
         self._turns.close()
 
+    async def look(self, instance_id: str) -> None:
+        """Run the code over the instance's history now, though nothing has come for it; returns when that is done.
+
+        So one that was blocked is tried again, and one whose code has changed meanwhile is blocked at once.
+        """
+        self._mail.setdefault(instance_id, Mail()).is_retry = True
+        self._move(instance_id)
+        while instance_id in self._moving:
+            await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs here at the moment: no turn, no activity."""

@@ -23,6 +23,7 @@ from nexus_sdk import (
 from nexus_sdk.core import events as e
 
 GATE = threading.Event()
+BEGAN = threading.Event()
 SEEN: list[Any] = []
 NO_JITTER = Retry(jitter="none")
 
@@ -36,6 +37,7 @@ async def hanging() -> None:
 @activity(timeout="10s", retry=Retry(max_attempts=2, jitter="none"))
 def stuck() -> str:
     SEEN.append(activity_info().attempt)
+    BEGAN.set()
     if activity_info().attempt == 1:
         GATE.wait(30)
     return f"attempt {activity_info().attempt}"
@@ -80,6 +82,7 @@ KNOWN = {"hanging": hanging, "stuck": stuck, "failing": failing, "unserved": uns
 def fresh() -> Any:
     SEEN.clear()
     GATE.clear()
+    BEGAN.clear()
     yield
     GATE.set()
 
@@ -93,8 +96,7 @@ async def test_an_attempt_that_takes_too_long_is_stopped_and_tried_again(environ
 async def test_a_thread_that_hangs_is_left_behind_and_the_attempt_repeated(environment: Any) -> None:
     env = await environment(calling, stuck)
     handle = await env.start(calling, "stuck")
-    for _ in range(1_000):
-        await asyncio.sleep(0)
+    await asyncio.to_thread(BEGAN.wait, 30)
     env.threads.leave_threads_alone()
     assert await handle.result() == ["returned", "attempt 2"]
 

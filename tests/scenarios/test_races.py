@@ -14,6 +14,7 @@ from nexus_sdk.store.port import Lease
 
 SEEN: list[str] = []
 GATE = threading.Event()
+BEGAN = threading.Event()
 
 
 @activity(task_queue="nobody's")
@@ -35,6 +36,7 @@ async def hanging() -> str:
 @activity
 def beating() -> str:
     SEEN.append("beating began")
+    BEGAN.set()
     GATE.wait(30)
     try:
         heartbeat()
@@ -53,6 +55,7 @@ async def quick() -> str:
 def fresh() -> None:
     SEEN.clear()
     GATE.clear()
+    BEGAN.clear()
 
 
 @workflow
@@ -102,10 +105,7 @@ async def test_a_running_async_loser_gets_a_cancelled_error(environment: Any) ->
 async def test_a_running_threaded_loser_hears_of_it_at_its_next_heartbeat(environment: Any) -> None:
     env = await environment(threaded_loser, beating)
     handle = await env.start(threaded_loser)
-    for _ in range(10_000):  # the thread is at work: it cannot be waited for
-        await asyncio.sleep(0)
-        if SEEN == ["beating began"] and await env.client.count(status="running"):
-            break
+    await asyncio.to_thread(BEGAN.wait, 30)  # the thread hangs: nobody may wait until it is idle
     await handle.send_event("go")
     for _ in range(10_000):
         await asyncio.sleep(0)

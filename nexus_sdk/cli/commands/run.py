@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nexus_sdk.app import Nexus
+from nexus_sdk.app import Nexus, result_served_by
 from nexus_sdk.authoring.ids import check_instance_id
 from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.cli import output
@@ -141,10 +141,10 @@ async def _run(target: Target, instance_id: str, given: str | None, watched: _Wa
         handle = await _begun(client, target.workflow, instance_id, given, again)
         async with signals(lambda: setattr(watched, "is_stopping", True)) as asked:
             with live_line(watched.line):
-                async with app.worker():
+                async with app.worker() as worker:
                     following = asyncio.create_task(watched.follow())
                     try:
-                        return await unless(asked, handle.result_or_blocked())
+                        return await unless(asked, result_served_by(worker, handle))
                     finally:
                         following.cancel()
                         await asyncio.gather(following, return_exceptions=True)
