@@ -20,7 +20,7 @@ from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
 from nexus_sdk.errors import BlockingError, HistoryCorruptedError
-from nexus_sdk.store.port import InstanceRecord, Query, Store
+from nexus_sdk.store.port import InstanceRecord, Loaded, Query, Store
 
 PREFIXES_MAX = 50
 """A longer history is replayed at this many of its prefixes."""
@@ -61,7 +61,6 @@ class LawBroken(AssertionError):
 class Run:
     """One run of an instance, as stored."""
 
-    record: InstanceRecord
     run_id: str
     batches: list[Batch]
 
@@ -100,16 +99,16 @@ async def check_laws(store: Store) -> None:
         LawBroken: naming every violation.
     """
     said: list[str] = []
-    async for record in _records(store):
-        findings = _Findings(record.id)
+    async for id in _ids(store):
+        findings = _Findings(id)
         try:
-            runs = await _runs(store, record)
+            record, runs = await _runs(store, id)
         except HistoryCorruptedError as error:
-            said.append(f"law 13, {record.id}: {error}")
+            said.append(f"law 13, {id}: {error}")
             continue
         _check_runs(record, runs, findings)
         for run in runs:
-            findings.where = f"{record.id}, run {run.run_id}"
+            findings.where = f"{id}, run {run.run_id}"
             _check_log(run, findings)
             _check_answers(run, findings)
             _check_timers(run, findings)
@@ -126,8 +125,9 @@ async def check_replays(store: Store, registry: Registry, codec: Codec) -> None:
     """
     said: list[str] = []
     services = Services(codec, partial(failure_from, codec=codec), lambda: "")
-    async for record in _records(store):
-        for number, run in enumerate(await _runs(store, record), start=1):
+    async for id in _ids(store):
+        record, runs = await _runs(store, id)
+        for number, run in enumerate(runs, start=1):
             created = run.created
             workflow = registry.workflow(created.workflow, created.version) if created else None
             if workflow is None:
@@ -150,29 +150,35 @@ async def check_replays(store: Store, registry: Registry, codec: Codec) -> None:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-async def _records(store: Store) -> AsyncIterator[InstanceRecord]:
+async def _ids(store: Store) -> AsyncIterator[str]:
     cursor: str | None = None
     while True:
         page = await store.list(Query(), limit=1_000, cursor=cursor)
         for record in page.records:
-            yield record
+            yield record.id
         cursor = page.cursor
         if cursor is None:
             return
 
 
-async def _runs(store: Store, record: InstanceRecord) -> list[Run]:
-    """All runs of an instance, oldest first, their chains verified (law 13)."""
-    runs: list[Run] = []
-    run_id: str | None = record.run_id
-    while run_id is not None:
-        loaded = await store.load(record.id, run_id=run_id)
-        batches = [wire.decode_batch(batch.data) for batch in loaded.batches]
-        wire.verify(batches, last_hash=record.last_hash if run_id == record.run_id else None)
-        runs.insert(0, Run(record, run_id, batches))
-        created = runs[0].created
-        run_id = created.previous_run_id if created else None
-    return runs
+async def _runs(store: Store, id: str) -> tuple[InstanceRecord, list[Run]]:
+    """An instance's record and all its runs, oldest first, their chains verified (law 13).
+
+    Record and present run are of one moment: the store may be at work.
+    """
+    loaded = await store.load(id)
+    record = loaded.record
+    runs = [_run(record.run_id, loaded, record.last_hash)]
+    while (created := runs[0].created) is not None and created.previous_run_id is not None:
+        earlier = await store.load(id, run_id=created.previous_run_id)
+        runs.insert(0, _run(created.previous_run_id, earlier, None))
+    return record, runs
+
+
+def _run(run_id: str, loaded: Loaded, last_hash: bytes | None) -> Run:
+    batches = [wire.decode_batch(batch.data) for batch in loaded.batches]
+    wire.verify(batches, last_hash=last_hash)
+    return Run(run_id, batches)
 
 
 # --- the laws ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,11 +28,18 @@ async def stuck(ctx: Context):
 MAIN = [sys.executable, "-c", "from nexus_sdk.cli import main; main()"]
 
 
-def _begin(*words: str) -> subprocess.Popen[str]:
+@contextmanager
+def _begin(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of the command line, which does not outlive the block."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*MAIN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _until(process: subprocess.Popen[str], words: str) -> None:

@@ -54,6 +54,7 @@ HEADER = BatchHeader(
 FIRST = wire.first_hash("order-42", "run-1")
 
 strategy_of: dict[type, st.SearchStrategy[Any]] = {
+    float: st.floats(allow_nan=False),  # not equal to itself, so nothing could be compared
     str: st.text(st.characters(codec="utf-8"), max_size=8),
     int: st.integers(-(2**63), 2**63 - 1),
     bytes: st.binary(max_size=8),
@@ -110,7 +111,7 @@ def test_nested_values_come_back() -> None:
 # --- the form does not change unnoticed -------------------------------------------------------------------------------
 
 GOLDEN = bytes.fromhex((Path(__file__).parent / "batch_format_1.hex").read_text())
-GOLDEN_HASH = "29ba5a0e3785f841016bf85573e199a9c4100b5c2c455a622ae0a39a6e313f8b"
+GOLDEN_HASH = "3fa67297eadfc1e1f4bb70457f67f934e4bd1fc94b66c90122375942065ff130"
 
 
 def golden_events() -> list[e.Event]:

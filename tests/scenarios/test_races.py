@@ -15,6 +15,7 @@ from nexus_sdk.store.port import Lease
 SEEN: list[str] = []
 GATE = threading.Event()
 BEGAN = threading.Event()
+NEVER = threading.Event()
 
 
 @activity(task_queue="nobody's")
@@ -39,7 +40,9 @@ def beating() -> str:
     BEGAN.set()
     GATE.wait(30)
     try:
-        heartbeat()
+        for _ in range(10_000):
+            heartbeat()
+            NEVER.wait(0.001)  # lets the event loop have its turn
     except CancelledError:
         SEEN.append("beating was cancelled")
         raise

@@ -72,6 +72,30 @@ async def test_only_a_time_before_the_one_that_was_told_rings() -> None:
     await waiting
 
 
+async def test_a_time_rings_only_for_receivers_of_its_queue() -> None:
+    board = BellBoard()
+    bell = board.new_bell()
+    board.tell([TURNS], None)
+    board.expect(40, "q")  # the lease of a task is no business of who waits for turns
+    waiting = asyncio.ensure_future(soon(bell.wait()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    board.expect(40, TURNS)
+    await waiting
+
+
+async def test_a_step_does_not_wake_who_watches_for_another_status() -> None:
+    board = BellBoard()
+    patient, curious = board.add_watch("a", wants_every_move=False), board.add_watch("a")
+    waiting = [asyncio.ensure_future(soon(bell.wait())) for bell in (patient, curious)]
+    await asyncio.sleep(0)
+    board.moved("a", has_new_status=False)
+    await waiting[1]
+    assert not waiting[0].done()
+    board.moved("a")
+    await waiting[0]
+
+
 def test_the_memory_store_may_be_used_from_several_threads() -> None:
     store = MemoryStore()
     held: list[str] = []

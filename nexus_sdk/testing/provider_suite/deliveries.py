@@ -38,6 +38,12 @@ class TurnLaws:
         await store.send([message("a", "z")], now_us=T0)
         assert await receive_turns(store, lease=BERT) == {}
 
+    async def test_a_delivery_says_at_which_batch_its_messages_were_pending(self, store: Store) -> None:
+        before = await started(store, "a")
+        await store.send([message("a", "x")], now_us=T0)
+        delivery = (await receive_turns(store))["a"]
+        assert (delivery.run_id, delivery.last_batch) == (before.run_id, before.last_batch)
+
     async def test_an_instance_that_waits_for_nothing_is_not_delivered(self, store: Store) -> None:
         await started(store, "a")
         assert await receive_turns(store, now_us=at(1e6)) == {}

@@ -39,6 +39,21 @@ class WatchLaws:
         await _moved(store, "a", "run-0", before.last_batch)
         await _moved(store, "nobody", "run-1", 1)
 
+    async def test_a_watch_for_a_status_wakes_when_it_is_another_one(self, store: Store) -> None:
+        before = await started(store, "a")
+        watching = asyncio.ensure_future(_moved(store, "a", before.run_id, before.last_batch, before.status))
+        await asyncio.sleep(0)
+        step = turn(before)
+        await store.commit(step, now_us=T0)  # may wake it, or not
+        await asyncio.sleep(0)
+        await finish(store, step.record)
+        await watching
+
+    async def test_a_watch_for_a_status_that_has_changed_returns_at_once(self, store: Store) -> None:
+        before = await started(store, "a")
+        await finish(store, before)
+        await _moved(store, "a", before.run_id, before.last_batch, before.status)
+
     async def test_a_watch_wakes_when_the_instance_is_purged(self, store: Store) -> None:
         ended = await finish(store, await started(store, "a"))
         watching = asyncio.ensure_future(_moved(store, "a", ended.run_id, ended.last_batch))
@@ -113,10 +128,10 @@ class DueLaws:
         assert list(await store.due(before_us=at(99), limit=9)) == []
 
 
-async def _moved(store: Store, instance_id: str, run_id: str, after: int) -> None:
+async def _moved(store: Store, instance_id: str, run_id: str, after: int, status: Status | None = None) -> None:
     """Watch until it has moved: a watch may return early."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await store.watch(instance_id, run_id=run_id, after=after)
+        await store.watch(instance_id, run_id=run_id, after=after, status=status)
 
 
 async def _rung(bell: Doorbell) -> None:
