@@ -43,6 +43,7 @@ class Activities:
         self._courtesy = courtesy
         self._report = report
         self.running: dict[str, RunningAttempt] = {}
+        self._missing: set[str] = set()
 
     async def run(self, delivery: TaskDelivery) -> None:
         """Run one delivered attempt, and see to what follows from it."""
@@ -156,8 +157,10 @@ class Activities:
 
     async def _leave_to_others(self, delivery: TaskDelivery) -> None:
         name = wire.decode_request(delivery.task.body).name
-        missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
-        self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
+        if name not in self._missing:  # said once: the same task comes round again and again
+            self._missing.add(name)
+            missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
+            self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
         later_us = self._courtesy.leave(delivery.task.id, delivery.task.attempt)
         await self._store.release(delivery, now_us=self._now_us(), not_before_us=later_us)
 

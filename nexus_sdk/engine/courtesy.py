@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from nexus_sdk.engine.environment import Clock
+from nexus_sdk.engine.environment import Clock, Randomness
 
 SOON_SECONDS = 0.05
 LATEST_SECONDS = 10.0
-"""How long something is left to others: first, and at most. It doubles each time that nobody took it."""
+"""How long something is left to others: first, and at most. It doubles each time that nobody took it, and is drawn
+between a half and all of that, so that what two workers leave to each other does not fall due at one moment."""
 
-HOLD_BACK_SECONDS = 0.05
+HOLD_BACK_US = 50_000
 """So much later than the others this worker looks at what it has left to them."""
 
 REMEMBERED_MAX = 10_000
@@ -23,8 +24,9 @@ REMEMBERED_MAX = 10_000
 class Courtesy:
     """What this worker has left to others, and until when."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, randomness: Randomness) -> None:
         self._clock = clock
+        self._randomness = randomness
         self._left: OrderedDict[tuple[str, int], float] = OrderedDict()
         self._times: set[int] = set()
 
@@ -35,19 +37,16 @@ class Courtesy:
             id, number: an instance and its last batch, or a task and its attempt: what has moved on begins anew.
         """
         seconds = min(2 * self._left.pop((id, number), SOON_SECONDS / 2), LATEST_SECONDS)
-        until_us = self._clock.now_us() + round(seconds * 1_000_000)
+        drawn = seconds * (1 + self._randomness.fraction()) / 2
+        until_us = self._clock.now_us() + round(drawn * 1_000_000)
         self._left[id, number] = seconds
         self._times.add(until_us)
         while len(self._left) > REMEMBERED_MAX:
             self._left.popitem(last=False)
         return until_us
 
-    def is_left(self, due_us: int) -> bool:
-        """Whether what falls due then is, as far as known, only what was left to others."""
+    def when_to_look(self, due_us: int) -> int:
+        """When this worker looks at what falls due then: later than the others, if it has left it to them."""
         now_us = self._clock.now_us()
-        self._times = {time for time in self._times if time + HOLD_BACK_SECONDS * 1_000_000 >= now_us}
-        return due_us in self._times
-
-    def after(self, due_us: int) -> int:
-        """When this worker looks at what it has left to others."""
-        return due_us + round(HOLD_BACK_SECONDS * 1_000_000)
+        self._times = {time for time in self._times if time + HOLD_BACK_US >= now_us}
+        return due_us + HOLD_BACK_US if due_us in self._times else due_us

@@ -65,7 +65,7 @@ class Worker:
         self._lease = Lease(self.id, options.lease_seconds)
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
         self._queues = options.task_queues if options.task_queues is not None else registry.task_queues
-        self._courtesy = Courtesy(environment.clock)
+        self._courtesy = Courtesy(environment.clock, environment.randomness)
         self._turns = Turns(store, self._surroundings, self._lease, self._claim, self._courtesy, options.warm_max)
         self._activities = Activities(store, self._surroundings, self._lease, self._courtesy, self._report)
         self._mail: dict[str, Mail] = {}
@@ -188,10 +188,8 @@ class Worker:
         rung = asyncio.ensure_future(self._bell.wait())
         waits: set[asyncio.Future[None]] = {rung}
         if next_due_us is not None:
-            is_left = self._courtesy.is_left(next_due_us)
-            when_us = self._courtesy.after(next_due_us) if is_left else next_due_us
-            # What was left to others is in the background: to look at it again moves nothing on.
-            waits.add(asyncio.ensure_future(sleep_until(self._environment.clock, when_us, is_background=is_left)))
+            when_us = self._courtesy.when_to_look(next_due_us)
+            waits.add(asyncio.ensure_future(sleep_until(self._environment.clock, when_us)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

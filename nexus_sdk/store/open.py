@@ -134,7 +134,7 @@ def _open_provided(scheme: str, url: str) -> Store:
 def _missing(scheme: str, why: str) -> ProviderMissing:
     extra = _EXTRAS.get(scheme)
     hint = (
-        f'It comes with pip install "nexus-sdk[{extra}]", from the release on that has this provider; this one may not.'
+        f'pip install "nexus-sdk[{extra}]" brings it, in releases that have it; this one has memory and sqlite.'
         if extra is not None
         else f"Install a package with an entry point {scheme!r} in the group {GROUP!r}. Built in: memory, sqlite."
     )

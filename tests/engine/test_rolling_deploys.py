@@ -88,3 +88,14 @@ async def test_a_worker_that_serves_only_activities_serves_activities(environmen
     handle = await env.start(first_order)
     async with env.another_worker([], [charge]), env.another_worker([first_order], task_queues=["none"]):
         assert await handle.result() == ["v1", "charged"]
+
+
+async def test_a_timer_behind_what_nobody_serves_fires_on_time(environment: Any) -> None:
+    env = await environment(first_order, second_order, charge, paint, has_worker=False)
+    unserved = await env.start(second_order)
+    handle = await env.start(first_order)
+    before = env.now
+    async with env.another_worker([first_order], [charge]):
+        assert await handle.result() == ["v1", "charged"]
+        assert 3600 <= (env.now - before).total_seconds() < 3601
+        assert (await unserved.status()).status == "pending"

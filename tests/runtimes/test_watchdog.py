@@ -1,4 +1,4 @@
-"""The watchdog: what spins is stopped, what does not is left alone, and nobody is woken for a block that ends in time."""
+"""The watchdog: what spins is stopped, what does not is left alone, and short blocks wake nobody."""
 
 from __future__ import annotations
 
