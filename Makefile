@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3 python
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 # What differs between Python versions: driving, cancelling and dropping workflows, and annotations.
-SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/engine)
+SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help

@@ -54,7 +54,7 @@ async def waiting_instance(folder: Path) -> None:
 
 async def test_changed_code_is_found_out_when_the_run_attaches_not_at_the_next_event(tmp_path: Path) -> None:
     await waiting_instance(tmp_path)
-    with pytest.raises(NonDeterminismError, match="history has activity 'lamp'.*asks for activity 'chair'"):
+    with pytest.raises(NonDeterminismError, match=r"history has activity 'lamp'.*asks for activity 'chair'"):
         await app_of(tmp_path, with_chair).run_async(with_chair, id="room")
     status = await app_of(tmp_path, with_chair).client().get("room").status()
     assert status.status == "blocked"

@@ -130,12 +130,24 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ledger"
         self._path.touch()
+        self._read = 0
+        self._lines: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return self._path.read_bytes().count(b"\n")
+        self._read_on()
+        return self._lines.total()
 
     def lines_of(self, worker: str) -> int:
-        return self._path.read_bytes().count(f"\t{worker}\t".encode())
+        self._read_on()
+        return self._lines[worker]
+
+    def _read_on(self) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        self._lines.update(line.split("\t")[4] for line in whole.decode().splitlines())
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         found = []

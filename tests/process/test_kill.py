@@ -47,7 +47,7 @@ from tests.process.served import (
 
 pytestmark = pytest.mark.skipif(not peers.is_supported(), reason="no local sockets on this platform")
 
-OUTSTANDING = 16
+OUTSTANDING = 12
 """So many instances are under way at any time."""
 
 
@@ -123,7 +123,7 @@ class Kills:
 async def moment_for(victim: WorkerProcess, ledger: Ledger, chance: random.Random) -> None:
     """Mostly once the victim has done some work; sometimes while it may not even have begun to serve."""
     count = (lambda: ledger.lines_of(victim.name)) if chance.random() < 0.75 else (lambda: len(ledger))
-    goal, deadline = count() + chance.randint(1, 40), time.monotonic() + 10
+    goal, deadline = count() + chance.randint(1, 25), time.monotonic() + 10
     await until(lambda: count() >= goal or time.monotonic() > deadline)
 
 

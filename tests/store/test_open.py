@@ -67,7 +67,7 @@ def test_a_known_provider_that_is_missing_is_named_with_what_brings_it(
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **wanted: ())
     with pytest.raises(ProviderMissing) as caught:
         open_store(url)
-        assert f'pip install "nexus-sdk[{extra}]"' in caught.value.hint
+    assert f'pip install "nexus-sdk[{extra}]"' in caught.value.hint
     assert "secret" not in str(caught.value)
 
 
