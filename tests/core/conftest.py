@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.driver import Driver, driven
+from tests.core.driver import driven, forget_all
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -21,17 +21,8 @@ def collections_are_quick() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def every_prefix_replays() -> Iterator[None]:
-    driven.clear()
+    forget_all()
     yield
     for driver in driven:
-        _check_prefixes(driver)
-        driver.live.dispose()
-    driven.clear()
-
-
-def _check_prefixes(driver: Driver) -> None:
-    if not driver.is_thorough:
-        return
-    for length in range(1, len(driver.batches) + 1):
-        for _ in range(2):
-            driver.fresh(batches=driver.batches[:length]).dispose()
+        driver.check_prefixes()
+    forget_all()

@@ -34,6 +34,13 @@ driven: list[Driver] = []
 """Every driver of the present test."""
 
 
+def forget_all() -> None:
+    """Dispose of every driver: what is collected undisposed runs its `finally` blocks anywhere."""
+    for driver in driven:
+        driver.live.dispose()
+    driven.clear()
+
+
 def services() -> Services:
     run_ids = (f"next-{n}" for n in itertools.count(1))
     return Services(CODEC, describe, lambda: next(run_ids))
@@ -98,6 +105,13 @@ class Driver:
             if self.is_thorough:
                 self.fresh().dispose()
         return list(turn.events)
+
+    def check_prefixes(self) -> None:
+        """Law 12: every prefix of the history replays to the recorded operations, twice."""
+        if self.is_thorough:
+            for length in range(1, len(self.batches) + 1):
+                for _ in range(2):
+                    self.fresh(batches=self.batches[:length]).dispose()
 
     def play(self, *, turns: int = 100, **answers: Any) -> Driver:
         """Go on until nothing is left to do: one answer or timer per turn, the oldest first.

@@ -12,7 +12,7 @@ from nexus_sdk import Context, workflow
 from nexus_sdk.authoring.duration import datetime_of
 from nexus_sdk.core import events as e
 from tests.core.acts import clean, other, work
-from tests.core.driver import START_US, Driver
+from tests.core.driver import START_US, Driver, forget_all
 
 # --- random programs: a tree of (kind, children or detail) ---
 
@@ -152,7 +152,8 @@ def test_random_programs_replay_at_every_turn(tree: Any, story: list[Any]) -> No
         path = next(iter(driver.under_way), None)
         driver.turn(driver.event("a"), driver.event("b"), *([driver.done(path)] if path else []), after=1)
     assert driver.live.end is not None
-    driver.live.dispose()
+    driver.check_prefixes()
+    forget_all()  # a test of many examples keeps none of them
 
 
 @settings(max_examples=150, **COMMON)
@@ -183,8 +184,7 @@ def test_any_batching_of_the_same_messages_asks_for_the_same(tree: Any, story: l
         event for event in in_batches.history if isinstance(event, e.Output)
     ]
     assert one_by_one.live.end == in_batches.live.end
-    one_by_one.live.dispose()
-    in_batches.live.dispose()
+    forget_all()
 
 
 def settle(driver: Driver) -> None:
