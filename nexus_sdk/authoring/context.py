@@ -92,7 +92,7 @@ class Context:
     @property
     def is_replaying(self) -> bool:
         """Whether the code runs over what it did before. For logs and metrics only: never decide by it."""
-        return self._execution.is_replaying
+        return self._execution.ledger.is_replaying
 
     @property
     def log(self) -> Any:
@@ -106,8 +106,8 @@ class Context:
     def patched(self, change_id: str) -> bool:
         """Whether this run takes the changed path: True when it first comes here live, False when it passed here
         before the change. Recorded, so it never changes for this run."""
-        self._execution.refuse_when_read_only("patch")
-        return self._execution.patched(change_id)
+        self._execution.rules.refuse_when_read_only("patch")
+        return self._execution.ledger.patched(change_id)
 
     def set_status(self, value: Any) -> None:
         """Set the custom status that clients read.
@@ -115,8 +115,8 @@ class Context:
         Raises:
             PayloadError: the value cannot be encoded.
         """
-        self._execution.refuse_when_read_only("custom status")
-        self._execution.annotate(value)
+        self._execution.rules.refuse_when_read_only("custom status")
+        self._execution.ledger.annotate(self._execution.services.codec.encode(value))
 
     def on_query(self, name: str, fn: Callable[..., Any]) -> None:
         """Answer `handle.query(name, *args)` with `fn(*args)`. Read-only; the latest registration counts."""
@@ -176,7 +176,7 @@ class Context:
     def spawn(self, op_or_helper: Awaitable[T]) -> Spawned[T]:
         """Start an operation or helper in the background; yield what this returns for its result, or `.cancel()` it."""
         execution = self._execution
-        execution.refuse_when_read_only("spawned operation")
+        execution.rules.refuse_when_read_only("spawned operation")
         take([op_or_helper], "ctx.spawn")
         fiber = execution.fiber
         return Spawned(start(cast("Operation[T] | CoroutineType[Any, Any, T]", op_or_helper), fiber, fiber.next_path()))

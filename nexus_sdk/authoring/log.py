@@ -22,7 +22,7 @@ class _Sink:
             raise AttributeError(level)
 
         def say(event: str = "", **fields: Any) -> None:
-            self._execution.log(level, event, fields)
+            self._execution.ledger.log(level, event, fields)
 
         return say
 

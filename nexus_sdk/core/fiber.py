@@ -83,21 +83,21 @@ class Fiber(Node):
         how, what = self.program.resume(value, error)
         if how is Surfaced.RAISED and not self._is_unwound_by_itself(what):
             self.unused.clear()  # an exception that leaves the body wins over a forgotten yield
-            self.execution.check_raised(what)
+            self.execution.rules.check_raised(what)
             self._end(error=what)
             return
-        self.execution.check_dropped()
+        self.execution.rules.check_dropped()
         if how is Surfaced.RETURNED:
-            self.execution.check_unused(self)
+            self.execution.rules.check_unused(self)
             self._end(value=what)
         elif how is Surfaced.RAISED:
-            self.execution.check_unused(self)
+            self.execution.rules.check_unused(self)
             self._end(error=what)
         elif isinstance(what, Operation):
             what.use()
             self.wait_for(what.start(self, self.next_path()))
         else:
-            self.execution.refuse_surfaced(self, how, what)
+            self.execution.rules.refuse_surfaced(self.program, how, what)
 
     def wait_for(self, node: Node) -> None:
         """Suspend on a node; interrupts that are due strike at once."""

@@ -8,7 +8,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.errors import NonDeterminismError
 
 if TYPE_CHECKING:
-    from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.execution import Identity
 
 _HINT = (
     'The workflow changed while this instance was running. Guard the change with ctx.patched("…"), deploy the old code '
@@ -33,17 +33,15 @@ _NOUNS: dict[type[e.Event], str] = {
 class Mismatch:
     """One disagreement: the recorded event that was expected, and what the code asks for instead (None: nothing)."""
 
-    def __init__(self, execution: Execution, *, recorded: e.Event | None, asked: e.Event | None, position: int) -> None:
-        self._execution = execution
+    def __init__(self, identity: Identity, *, recorded: e.Event | None, asked: e.Event | None) -> None:
+        self._identity = identity
         self._recorded = recorded
         self._asked = asked
-        self._position = position
 
     def error(self) -> NonDeterminismError:
         """The error that tells it."""
-        identity = self._execution.identity
         path = getattr(self._asked, "path", "") or getattr(self._recorded, "path", "")
-        where = f"{identity.instance_id}, {f'operation {path}' if path else 'at the end of the workflow'}"
+        where = f"{self._identity.instance_id}, {f'operation {path}' if path else 'at the end of the workflow'}"
         site = getattr(self._asked, "site", "") or getattr(self._recorded, "site", "")
         return NonDeterminismError(
             f"{where}{f' ({site})' if site else ''}: {self._says()}.",

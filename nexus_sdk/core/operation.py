@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nexus_sdk.core.current import running
 from nexus_sdk.core.node import Node
-from nexus_sdk.core.program import line_of, site_of
-from nexus_sdk.errors import DefinitionError, PayloadError, UnusedOperationError
+from nexus_sdk.core.program import site_of
+from nexus_sdk.errors import DefinitionError, PayloadError
 
 if TYPE_CHECKING:
     from nexus_sdk.core.events import Event, Output
@@ -37,14 +37,14 @@ class Operation(Generic[T_co]):
                 f"a {self.what} was built outside a running workflow.",
                 hint="Operations belong in the body of a workflow, or in its async def helpers.",
             )
-        execution.refuse_when_read_only(self.what)
+        execution.rules.refuse_when_read_only(self.what)
         self.site = site_of(sys._getframe(1))
         self._fiber = execution.fiber
         self._is_used = False
         self._fiber.unused[id(self)] = weakref.ref(self)
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        if self._fiber.execution.is_disposing and self._fiber.execution.may_refuse_await():
+        if self._fiber.execution.rules.refuses_await():
             self.discard()
             raise GeneratorExit  # the workflow is being dropped: operations are inert
         return (yield self)  # type: ignore[no-any-return]
@@ -52,17 +52,12 @@ class Operation(Generic[T_co]):
     def __del__(self) -> None:
         # A constructor that raised has no such attribute yet: nothing was forgotten then.
         if not getattr(self, "_is_used", True) and self._fiber.unused.pop(id(self), None) is not None:
-            self._fiber.execution.report_unused(self)
+            self._fiber.execution.rules.report_dropped(self)
 
     def use(self) -> None:
         """Note that it is used; using it twice is the code's fault."""
         if self._is_used:
-            raise self._fiber.execution.blame(
-                UnusedOperationError(
-                    f"{self._fiber.execution.name}: the {self.label} built at {line_of(self.site)} is used twice.",
-                    hint="Each operation runs once: build a new one for each use, or ctx.spawn it and wait for that.",
-                )
-            )
+            raise self._fiber.execution.rules.refuse_second_use(self)
         self._is_used = True
         self._fiber.unused.pop(id(self), None)
 
@@ -123,7 +118,7 @@ class RecordedOperation(Operation[T_co]):
     def start(self, fiber: Fiber, path: str) -> Node:
         """See `Operation.start`. What cannot be encoded is raised at the line that asked for it."""
         try:
-            self.execution.output(self, path)
+            self.execution.ledger.output(self, path)
         except PayloadError as error:
             refused = Node(path)
             refused.settle(error=error)

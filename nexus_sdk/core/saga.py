@@ -70,7 +70,7 @@ class Saga:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._execution.is_disposing:
+        if self._execution.rules.is_disposing:
             return
         fiber = self._execution.fiber
         fiber.saga = self._outer

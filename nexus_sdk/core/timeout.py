@@ -35,7 +35,7 @@ class TimeoutScope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._execution.is_disposing or self._timer is None or self._fiber is None:
+        if self._execution.rules.is_disposing or self._timer is None or self._fiber is None:
             return
         self._fiber.withdraw(self._error)
         self._timer.cancel()

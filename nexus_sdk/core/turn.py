@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nexus_sdk.core import events as e
-from nexus_sdk.core.execution import Execution, LogLine
+from nexus_sdk.core.execution import Execution
 from nexus_sdk.core.history import Message
+from nexus_sdk.core.ledger import LogLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def take_turn(execution: Execution, messages: Sequence[Message], now_us: int) ->
             execution.fire(deadline[1])
         else:
             break
-    events = (*execution.take_events(), *suspended)
-    return Turn(events, tuple(used), tuple(waiting), tuple(execution.take_log()))
+    events = (*execution.ledger.take_events(), *suspended)
+    return Turn(events, tuple(used), tuple(waiting), tuple(execution.ledger.take_log()))
 
 
 def _start(execution: Execution, now_us: int) -> None:

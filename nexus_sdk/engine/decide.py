@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from nexus_sdk.core import events as e
-from nexus_sdk.core.execution import LogLine
 from nexus_sdk.core.history import Message
+from nexus_sdk.core.ledger import LogLine
 from nexus_sdk.core.status import Status
 from nexus_sdk.core.turn import take_turn
 from nexus_sdk.engine.instance import Instance, Surroundings

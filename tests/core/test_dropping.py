@@ -197,7 +197,7 @@ def test_the_finally_of_a_coroutine_runs_inert_when_it_is_dropped(flow: Any) -> 
     driver.live.dispose()
     assert "helper a" in ran, "it is closed by dispose, not by a later collection"
     assert "never" not in ran
-    assert driver.live.take_log() == []
+    assert driver.live.ledger.take_log() == []
     assert names(driver.history) == ["WorkflowCreated", *names(first)]
     driver.live = driver.fresh()
     gc.collect()

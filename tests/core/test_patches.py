@@ -160,7 +160,7 @@ def test_the_custom_status_is_not_compared() -> None:
 
     driver = Driver(talkative)
     driver.turn()
-    assert driver.live.custom_status == driver.fresh().custom_status
+    assert driver.live.ledger.custom_status == driver.fresh().ledger.custom_status
     driver.turn(driver.done("0"))
     driver.fresh(quiet).dispose()
     driver = Driver(quiet)

@@ -124,7 +124,7 @@ class ActivityLeaf(Leaf):
         self._end(value=value)
 
     def _give_up(self) -> None:
-        self.execution.note(e.ActivityCancelRequested, self.path, self.site)
+        self.execution.ledger.note(e.ActivityCancelRequested, self.path, self.site)
         if self.saga is None or self.scheduled_in_turn == self.execution.turn_number:
             self._over()  # nobody needs the truth, or it was never sent
 

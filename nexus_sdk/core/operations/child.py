@@ -70,7 +70,7 @@ class ChildOperation(RecordedOperation[T_co]):
 
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """See `RecordedOperation.leaf`."""
-        recorded = self.execution.last_output
+        recorded = self.execution.ledger.last_output
         child_id = recorded.instance_id if isinstance(recorded, e.ChildScheduled) else (self.instance_id or "")
         return ChildLeaf(fiber, path, self.site, child_id, self.is_detached, self.result_type)
 
@@ -106,6 +106,6 @@ class ChildLeaf(Leaf):
         """Ask an attached child to stop, and do not wait for that."""
         if not self.is_settled:
             if not self.is_detached:
-                self.execution.note(e.ChildCancelRequested, self.path, self.site)
+                self.execution.ledger.note(e.ChildCancelRequested, self.path, self.site)
             self.forget()
             self.settle(error=CancelledError(reason))

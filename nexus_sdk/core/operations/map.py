@@ -75,8 +75,8 @@ class MapNode(Group):
                 what = self.operation.function(self.operation.items[index])
                 take([what], "the function of ctx.map must give an operation or a helper; ctx.map")
         except BaseException as error:
-            execution.raise_fault()
-            execution.check_raised(error)
+            execution.rules.raise_fault()
+            execution.rules.check_raised(error)
             self._take(index, None, error)
             return
         if isinstance(what, Operation) and what.site is None:

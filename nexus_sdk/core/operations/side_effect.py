@@ -50,7 +50,7 @@ class SideEffectOperation(RecordedOperation[T_co]):
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """Settled already: the recorded value, as it will be at every replay."""
         node = Node(path)
-        recorded: Any = self.execution.last_output
+        recorded: Any = self.execution.ledger.last_output
         if recorded.failure is None:
             node.settle(self.execution.services.codec.decode(recorded.value))
         else:

@@ -36,7 +36,7 @@ class SleepOperation(RecordedOperation[None]):
 
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """See `RecordedOperation.leaf`. The recorded moment counts, should the code's have changed."""
-        recorded = self.execution.last_output
+        recorded = self.execution.ledger.last_output
         return TimerLeaf(
             fiber, path, self.site, recorded.due_us if isinstance(recorded, e.TimerStarted) else self.due_us
         )
@@ -59,6 +59,6 @@ class TimerLeaf(Leaf):
     def cancel(self, reason: str = "") -> None:
         """Stop it."""
         if not self.is_settled:
-            self.execution.note(e.TimerCancelled, self.path, self.site)
+            self.execution.ledger.note(e.TimerCancelled, self.path, self.site)
             self.forget()
             self.settle(error=CancelledError(reason))

@@ -42,7 +42,7 @@ class WaitOperation(RecordedOperation[T_co]):
 
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """See `RecordedOperation.leaf`."""
-        recorded = self.execution.last_output
+        recorded = self.execution.ledger.last_output
         due_us = recorded.due_us if isinstance(recorded, e.EventAwaited) else self.due_us
         return WaitLeaf(fiber, path, self, due_us)
 
@@ -82,7 +82,7 @@ class WaitLeaf(Leaf):
     def cancel(self, reason: str = "") -> None:
         """Step out of the line; no event is consumed."""
         if not self.is_settled:
-            self.execution.note(e.EventWaitCancelled, self.path, self.site)
+            self.execution.ledger.note(e.EventWaitCancelled, self.path, self.site)
             self._step_out()
             self.settle(error=CancelledError(reason))
 

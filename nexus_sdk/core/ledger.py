@@ -1,0 +1,192 @@
+"""The ledger of a turn: what the code asks for, appended when it is live, held to the record when it is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nexus_sdk.core import events as e
+from nexus_sdk.core.history import Batch
+from nexus_sdk.core.mismatch import Mismatch
+from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.program import Site, line_of
+
+if TYPE_CHECKING:
+    from nexus_sdk.core.execution import Identity
+    from nexus_sdk.core.operation import RecordedOperation
+    from nexus_sdk.core.rules import Rules
+    from nexus_sdk.errors import NonDeterminismError
+
+OutputT = TypeVar("OutputT", bound=e.Output)
+
+
+@dataclass(slots=True)
+class LogLine:
+    """Something the workflow logged in the present turn."""
+
+    level: str
+    event: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Ledger:
+    """Compares each output with the recorded one as it is made; so a mismatch is found where it happens, for free.
+
+    Attributes:
+        is_replaying: whether the code runs over what it did before.
+        last_output: the event of the latest `output`: the recorded one at replay, with what was decided then.
+        custom_status: the latest one.
+    """
+
+    def __init__(self, identity: Identity, rules: Rules) -> None:
+        self._identity = identity
+        self._rules = rules
+        self.is_replaying = False
+        self.last_output: e.Output | None = None
+        self.custom_status: Payload | None = None
+        self._recorded: Sequence[e.Event] = ()
+        self._cursor = 0
+        self._events: list[e.Event] = []
+        self._log: list[LogLine] = []
+        self._patches: dict[str, bool] = {}
+        self._undecided: set[str] = set()  # decided False at a replay, to be recorded in the next live turn
+
+    # --- the turn ---------------------------------------------------------------------------------------------------
+
+    def learn(self, batches: Iterable[Batch]) -> None:
+        """Before a replay: a patch may be decided later than the code passes it (False), or no longer be asked for."""
+        for batch in batches:
+            for event in batch.events:
+                if isinstance(event, e.PatchDecided):
+                    self._patches[event.change_id] = event.is_patched
+                    self._undecided.discard(event.change_id)
+
+    def open_recorded(self, events: Sequence[e.Event]) -> None:
+        """A turn that is replayed."""
+        self.is_replaying = True
+        self._recorded, self._cursor = events, 0
+
+    def next_input(self) -> e.Event | None:
+        """The next recorded input; None, and the replay is over, at the end.
+
+        Raises:
+            NonDeterminismError: the code has not asked for something that is recorded before it.
+        """
+        event = self._peek()
+        if event is None:
+            self.is_replaying = False
+        elif not event.is_input:
+            raise self._mismatch(event, None)
+        else:
+            self._cursor += 1
+        return event
+
+    def open_live(self) -> None:
+        """A turn that is taken for the first time."""
+        self._events = [e.PatchDecided("", "", change, False) for change in sorted(self._undecided)]
+        self._undecided.clear()
+        self._log = []
+
+    def append(self, event: e.Event) -> None:
+        """Record a live event."""
+        self._events.append(event)
+
+    def take_events(self) -> list[e.Event]:
+        """The events of the live turn so far; the caller has them now."""
+        events, self._events = self._events, []
+        return events
+
+    def take_log(self) -> list[LogLine]:
+        """What was logged in the live turn so far."""
+        lines, self._log = self._log, []
+        return lines
+
+    # --- outputs ----------------------------------------------------------------------------------------------------
+
+    def output(self, operation: RecordedOperation[Any], path: str) -> None:
+        """Record that the code asked for `operation`; at replay, hold it to the record. See `last_output`.
+
+        Raises:
+            PayloadError: something that goes with it cannot be encoded.
+            NonDeterminismError: history has something else here.
+        """
+        if not self.is_replaying:
+            event = operation.record(path)
+            self._events.append(event)
+            self.last_output = event
+            return
+        recorded = self._peek()
+        if isinstance(recorded, e.Output) and recorded.path == path and operation.matches(recorded):
+            self._cursor += 1
+            self.last_output = recorded
+            return
+        asked = operation.outline(path)  # what could not be encoded then, cannot now: it raises here as it did live
+        raise self._rules.blame(self._mismatch(recorded, asked))
+
+    def note(self, kind: type[OutputT], path: str, site: Site | None) -> None:
+        """Record an output that has nothing but its path."""
+        if not self.is_replaying:
+            self._events.append(kind(path, line_of(site)))
+            return
+        recorded = self._peek()
+        if type(recorded) is kind and getattr(recorded, "path", None) == path:
+            self._cursor += 1
+            return
+        raise self._rules.blame(self._mismatch(recorded, kind(path, line_of(site))))
+
+    def end(self, event: e.Output) -> None:
+        """Record the end of the run."""
+        if not self.is_replaying:
+            self._events.append(event)
+            return
+        recorded = self._peek()
+        if type(recorded) is not type(event):
+            raise self._mismatch(recorded, event)
+        self._cursor += 1
+
+    def recorded_next_run_id(self) -> str | None:
+        """At replay, the id of the next run where the record ends with continue_as_new."""
+        recorded = self._peek() if self.is_replaying else None
+        return recorded.next_run_id if isinstance(recorded, e.ContinuedAsNew) else None
+
+    def annotate(self, value: Payload) -> None:
+        """Set the custom status. Not compared at replay: it changes nothing that happens."""
+        self.custom_status = value
+        if not self.is_replaying:
+            self._events.append(e.CustomStatusSet("", "", value))
+
+    def patched(self, change_id: str) -> bool:
+        """What `ctx.patched` answers; decided once per run and recorded."""
+        if change_id not in self._patches:
+            self._patches[change_id] = not self.is_replaying
+            if self.is_replaying:
+                self._undecided.add(change_id)
+            else:
+                self._events.append(e.PatchDecided("", "", change_id, True))
+        return self._patches[change_id]
+
+    def log(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        """Keep a log line of a live turn; at replay it was said before."""
+        if not self.is_replaying and not self._rules.is_disposing:
+            self._log.append(LogLine(level, event, fields))
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def missing_leaf(self, event: e.Event) -> NonDeterminismError:
+        """The error for a recorded outcome of something that the code did not ask for."""
+        return self._mismatch(event, None)
+
+    def _mismatch(self, recorded: e.Event | None, asked: e.Event | None) -> NonDeterminismError:
+        return Mismatch(self._identity, recorded=recorded, asked=asked).error()
+
+    def _peek(self) -> e.Event | None:
+        """The next recorded event that counts: annotations and patch decisions are passed over."""
+        while self._cursor < len(self._recorded):
+            event = self._recorded[self._cursor]
+            if not event.is_ignorable and not isinstance(event, e.PatchDecided):
+                return event
+            if isinstance(event, e.CustomStatusSet):
+                self.custom_status = event.value
+            self._cursor += 1
+        return None
