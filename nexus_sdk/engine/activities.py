@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
@@ -16,9 +18,12 @@ from nexus_sdk.engine.attempt import Ending, Failed, Returned, RunningAttempt, S
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
+from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
 from nexus_sdk.errors import ConflictError, DefinitionError
-from nexus_sdk.store.port import Extended, Lease, Store, TaskDelivery
+from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
+
+T = TypeVar("T")
 
 
 class Activities:
@@ -101,6 +106,11 @@ class Activities:
         elif said.is_cancel_requested:
             attempt.stop(Stop.CANCELLED)
 
+    async def give_back(self, delivery: TaskDelivery, not_before_us: int | None = None) -> None:
+        """Let another have it, as the same attempt."""
+        release = partial(self._store.release, delivery, now_us=self._now_us(), not_before_us=not_before_us)
+        await self._ask(delivery.task, release)
+
     # --- what follows -----------------------------------------------------------------------------------------------
 
     async def _follow_up(self, attempt: RunningAttempt, request: ActivityRequest, ending: Ending) -> None:
@@ -124,8 +134,10 @@ class Activities:
                     await self._retry(attempt, replace(request, failures=tuple(failures)), delay_us)
             case Stopped(why=Stop.CANCELLED):
                 await self._cancelled(delivery, request)
+            case Stopped(why=Stop.DRAINED) if request.options.retry.max_attempts == 1:
+                await self._failed(delivery, request, [*request.failures, worker_lost()])  # it has begun: at most once
             case Stopped(why=Stop.DRAINED):
-                await self._store.release(delivery, now_us=self._now_us())
+                await self.give_back(delivery)
             case Stopped():
                 return  # lost: it is another's now
 
@@ -140,7 +152,7 @@ class Activities:
             details=attempt.details if attempt.details is not None else task.details,
         )
         try:
-            await self._store.retry(attempt.delivery, following, now_us=now_us)
+            await self._ask(task, partial(self._store.retry, attempt.delivery, following, now_us=now_us))
         except ConflictError:
             return  # the lease is another's by now, and so is the operation
 
@@ -162,7 +174,11 @@ class Activities:
             missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
             self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
         later_us = self._courtesy.leave(delivery.task.id, delivery.task.attempt)
-        await self._store.release(delivery, now_us=self._now_us(), not_before_us=later_us)
+        await self.give_back(delivery, later_us)
+
+    async def _ask(self, task: Task, call: Callable[[], Awaitable[T]]) -> T:
+        what = f"activity {task.id} of {task.instance_id}"
+        return await until_available(call, self._surroundings.environment, instance_id=task.instance_id, what=what)
 
     # --- details ----------------------------------------------------------------------------------------------------
 

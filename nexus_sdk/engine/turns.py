@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
@@ -13,22 +15,22 @@ from nexus_sdk.engine.birth import continued, first_batch
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
-from nexus_sdk.engine.mail import Mail
+from nexus_sdk.engine.mail import Mail, Outcome
 from nexus_sdk.engine.outbox import sends_of, sends_of_termination
-from nexus_sdk.engine.waiting import sleep
+from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.errors import (
     ConflictError,
     HistoryCorruptedError,
     InstanceFinished,
     InstanceNotFound,
     PayloadTooLarge,
-    StoreUnavailable,
 )
 from nexus_sdk.store.port import (
     CancelTask,
     Claim,
     Commit,
     Committed,
+    Delivery,
     InstanceRecord,
     Lease,
     Send,
@@ -38,11 +40,10 @@ from nexus_sdk.store.port import (
     TurnDelivery,
 )
 
+T = TypeVar("T")
+
 CONFLICTS_MAX = 5
 """So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
-
-BACKOFF_SECONDS = (0.05, 0.2, 1.0, 5.0)
-"""Delays between tries while the store is unavailable; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Turns:
         """Block an instance whose turns keep failing; its mail is kept in its inbox."""
         self.forget(instance_id)
         await self._put_back(mail)
-        loaded = await self._store.load(instance_id)
+        loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
         if loaded.record.status.is_finished or loaded.record.status is Status.BLOCKED:
             return
         instance = Instance(loaded.record, [])
@@ -157,7 +158,7 @@ class Turns:
         if instance is not None and self._will_do(instance, mail):
             self._warm.move_to_end(instance_id)
             return instance
-        loaded = await self._store.load(instance_id)
+        loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
         mail.loaded = loaded.messages
         if instance is not None and _position(instance.record) == _position(loaded.record):
             return instance
@@ -177,9 +178,10 @@ class Turns:
         return due_us is None or due_us > self._now_us()
 
     async def _advance(self, instance: Instance, decision: Decision, mail: Mail) -> Taken:
-        if decision.is_blocking and mail.outcomes:
-            # The outcomes are not consumed now: they wait in the inbox, with everything else.
-            await self._send_outcomes(mail)
+        if not any(event.is_terminal for event in decision.events):
+            # Outcomes that came too late for a turn that holds the instance wait in the inbox, with everything else.
+            used = {message.id for message in decision.used}
+            await self._send_outcomes(mail, [outcome for outcome in mail.outcomes if outcome.message.id not in used])
         if not decision.events and not mail.deliveries() and not mail.inbox:
             return Taken()
         # Outcomes that mean nothing (any more) are settled by a commit like all others: to a warm instance that
@@ -188,11 +190,11 @@ class Turns:
         return await self._commit(instance, decision, mail, through)
 
     async def _hold(self, instance: Instance, mail: Mail) -> Taken:
-        await self._send_outcomes(mail)
+        await self._send_outcomes(mail, tuple(mail.outcomes))
         if mail.delivery is not None:
             held = replace(instance.record, held_through=mail.last_number(), wake_at_us=None)
             commit = Commit(held, held.run_id, held.last_batch, (), settles=(mail.delivery,))
-            await self._store.commit(commit, now_us=self._now_us())
+            await self._write(commit)
         self.forget(instance.record.id)
         return Taken()
 
@@ -307,19 +309,13 @@ class Turns:
 
     async def _write(self, commit: Commit) -> Committed:
         """Commit; the same again when the reply is lost: the store knows it by its turn id."""
-        attempt = 0
-        while True:
-            try:
-                return await self._store.commit(commit, now_us=self._now_us())
-            except StoreUnavailable as error:
-                instance_id = commit.record.id
-                self._surroundings.environment.say(
-                    "warning",
-                    f"a turn of {instance_id} waits for the store: {error.message}",
-                    {"instance_id": instance_id, "hint": error.hint},
-                )
-                await self._back_off(attempt)
-                attempt += 1
+        return await self._ask(commit.record.id, lambda: self._store.commit(commit, now_us=self._now_us()))
+
+    async def _ask(self, instance_id: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The store's answer, however long it is unavailable: mail is never dropped for that."""
+        return await until_available(
+            call, self._surroundings.environment, instance_id=instance_id, what=f"a turn of {instance_id}"
+        )
 
     def _keep_warm(self, instance: Instance, record: InstanceRecord) -> None:
         if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:
@@ -336,42 +332,45 @@ class Turns:
 
     async def _discard(self, mail: Mail) -> None:
         for delivery in mail.deliveries():
-            await self._store.ack(delivery)
+            await self._ask(_instance_of(delivery), partial(self._store.ack, delivery))
 
-    async def _send_outcomes(self, mail: Mail) -> None:
-        """Leave the outcomes in the inbox of their instance."""
-        outcomes, mail.outcomes = mail.outcomes, []
+    async def _send_outcomes(self, mail: Mail, outcomes: Sequence[Outcome]) -> None:
+        """Leave outcomes in the inbox of their instance. Each is part of the mail until it lies there."""
         for outcome in outcomes:
-            try:
-                await self._store.send([outcome.for_inbox()], now_us=self._now_us(), settles=[outcome.delivery])
-            except (InstanceFinished, InstanceNotFound):
-                await self._store.ack(outcome.delivery)
-            except ConflictError:
-                continue  # another holds the activity by now, and will report its own outcome
+            await self._ask(outcome.delivery.task.instance_id, partial(self._send_outcome, outcome))
+            mail.outcomes.remove(outcome)
+
+    async def _send_outcome(self, outcome: Outcome) -> None:
+        try:
+            await self._store.send([outcome.for_inbox()], now_us=self._now_us(), settles=[outcome.delivery])
+        except (InstanceFinished, InstanceNotFound):
+            await self._store.ack(outcome.delivery)
+        except ConflictError:
+            return  # another holds the activity by now, and will report its own outcome
 
     async def _put_back(self, mail: Mail, not_before_us: int | None = None) -> None:
-        await self._send_outcomes(mail)
-        if mail.delivery is not None:
-            await self._store.release(mail.delivery, now_us=self._now_us(), not_before_us=not_before_us)
-            mail.delivery = None
+        await self._send_outcomes(mail, tuple(mail.outcomes))
+        await self._release(mail, not_before_us)
+
+    async def _release(self, mail: Mail, not_before_us: int | None = None) -> None:
+        delivery = mail.delivery
+        if delivery is None:
+            return
+        give = partial(self._store.release, delivery, now_us=self._now_us(), not_before_us=not_before_us)
+        await self._ask(delivery.instance_id, give)
+        mail.delivery = None
 
     async def _keep_what_is_ours(self, mail: Mail) -> None:
         """After a conflict: deliveries that another holds by now are his to bring forward."""
         now_us = self._now_us()
         mail.loaded = None
-        if mail.delivery is not None:
-            # The instance has moved on: its messages are read anew.
-            await self._store.release(mail.delivery, now_us=now_us)
-            mail.delivery = None
+        await self._release(mail)  # the instance has moved on: its messages are read anew
         kept = []
         for outcome in mail.outcomes:
-            if not (await self._store.extend(outcome.delivery, lease=self._lease, now_us=now_us)).is_lost:
+            prolong = partial(self._store.extend, outcome.delivery, lease=self._lease, now_us=now_us)
+            if not (await self._ask(outcome.delivery.task.instance_id, prolong)).is_lost:
                 kept.append(outcome)
         mail.outcomes = kept
-
-    async def _back_off(self, attempt: int) -> None:
-        seconds = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-        await sleep(self._surroundings.environment.clock, seconds)
 
     def _now_us(self) -> int:
         return self._surroundings.environment.clock.now_us()
@@ -379,3 +378,7 @@ class Turns:
 
 def _position(of: InstanceRecord | TurnDelivery) -> tuple[str, int]:
     return of.run_id, of.last_batch
+
+
+def _instance_of(delivery: Delivery) -> str:
+    return delivery.instance_id if isinstance(delivery, TurnDelivery) else delivery.task.instance_id

@@ -170,6 +170,8 @@ class Worker:
             now_us = self._environment.clock.now_us()
             turns_free = self._options.turns_max - len(self._moving)
             slots_free = self._slots_free()
+            # Known before anything is awaited: what becomes free meanwhile rings.
+            self._is_starved = turns_free <= 0 or slots_free <= 0
             found, due = 0, []
             for queues, limit in (((TURNS,), turns_free), ((LOCAL, *sorted(self._queues)), slots_free)):
                 if limit <= 0:
@@ -180,7 +182,6 @@ class Worker:
                     due.append(received.next_due_us)
                 for delivery in received.deliveries:
                     self._accept(delivery)
-            self._is_starved = turns_free <= 0 or slots_free <= 0
             if not found:
                 return min(due, default=None)
 
