@@ -17,6 +17,7 @@ from nexus_sdk.errors import DefinitionError
 if TYPE_CHECKING:
     from nexus_sdk.client.client import Client
     from nexus_sdk.client.handle import Handle
+    from nexus_sdk.core.operation import Operation
     from nexus_sdk.core.payload import Codec
     from nexus_sdk.engine.environment import Environment
     from nexus_sdk.engine.worker import Worker
@@ -50,7 +51,7 @@ class Nexus:
         environment: Environment | None = None,
     ) -> None:
         self.registry = Registry(workflows, activities)
-        self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE", DEFAULT_STORE)
+        self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE") or DEFAULT_STORE
         self._store: Store | None = None
         self._codec = codec
         self._environment = environment
@@ -164,7 +165,11 @@ class Nexus:
                 await self.store.close()
 
     def run(
-        self, workflow: Workflow[Any, R] | BoundCall[R] | Any, *args: Any, id: str | None = None, **options: Any
+        self,
+        workflow: Workflow[..., R] | Operation[R] | BoundCall[R],
+        *args: Any,
+        id: str | None = None,
+        **options: Any,
     ) -> R:
         """Run a workflow to its end with an embedded worker; its result.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ import typer
 import nexus_sdk
 from nexus_sdk.cli.commands import doctor, look, tell, worker
 from nexus_sdk.cli.commands import run as running
+from nexus_sdk.cli.mistakes import FAILED
 
 app = typer.Typer(
     name="nexus",
@@ -95,7 +97,20 @@ class _Stderr:
 
 def run() -> None:
     """Run the command line of this process."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started it
+        nowhere = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a strange name must not end a command
-    app(prog_name="nexus")
+    try:
+        try:
+            app(prog_name="nexus")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"The output cannot be written: {error.strerror}.", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(FAILED)  # what is left in the buffer of stdout would fail again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_URL, uuid5
 
 from nexus_sdk.authoring.duration import Duration, moment_us, to_us
@@ -14,6 +14,7 @@ from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.authoring.workflow import BoundCall, Workflow
 from nexus_sdk.client.handle import Handle
 from nexus_sdk.client.status import Page, status_of
+from nexus_sdk.core.operation import Operation
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.birth import Start, new_instance
@@ -36,16 +37,38 @@ class Client:
         self.environment = environment
         self.surroundings = Surroundings(registry, codec, environment, "", "")
 
+    @overload
     async def start(
         self,
-        workflow: Workflow[Any, R] | BoundCall[R] | str | Any,
+        workflow: Workflow[..., R] | Operation[R] | BoundCall[R],
+        *args: Any,
+        id: str | None = ...,
+        on_conflict: str = ...,
+        delay: Duration | datetime | None = ...,
+        attributes: Attributes | None = ...,
+        request_id: str | None = ...,
+    ) -> Handle[R]: ...
+    @overload
+    async def start(
+        self,
+        workflow: str,
+        *args: Any,
+        id: str | None = ...,
+        on_conflict: str = ...,
+        delay: Duration | datetime | None = ...,
+        attributes: Attributes | None = ...,
+        request_id: str | None = ...,
+    ) -> Handle[Any]: ...
+    async def start(
+        self,
+        workflow: Any,
         *args: Any,
         id: str | None = None,
         on_conflict: str = "raise",
         delay: Duration | datetime | None = None,
         attributes: Attributes | None = None,
         request_id: str | None = None,
-    ) -> Handle[R]:
+    ) -> Handle[Any]:
         """Start an instance; durable when this returns.
 
         Args:
@@ -81,7 +104,7 @@ class Client:
             attributes=_checked_attributes(attributes or {}),
         )
         new = new_instance(start, run_id=token(), turn_id=token(), now_us=now_us)
-        handle: Handle[R] = Handle(self, instance_id, definition.result_type)
+        handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
             await self.store.create(new, now_us=now_us)
         except InstanceExists as error:

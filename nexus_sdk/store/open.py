@@ -82,6 +82,10 @@ def _open_sqlite(url: str) -> Store:
     if synchronous not in ("full", "normal"):
         raise _malformed(url, f"synchronous={synchronous!r} is neither 'full' nor 'normal'")
     path = unquote(address[1:])
+    if path == ":memory:":
+        raise _malformed(url, "a store in memory is memory://, private to its app")
+    if "\0" in path:
+        raise _malformed(url, "a path has no NUL character")
     busy_seconds = _number(url, options, "busy_seconds", 5.0)
     return SqliteStore(path, synchronous=synchronous.upper(), busy_seconds=busy_seconds)
 

@@ -34,7 +34,7 @@ def finished(instance_id: str, status: Status) -> InstanceFinished:
     """It takes no messages any more."""
     return InstanceFinished(
         f"{instance_id}: the instance is {status.value} and takes no more messages.",
-        hint="Start a new instance, or rewind this one.",
+        hint="Rewind it to retry its failed step." if status is Status.FAILED else "Start a new instance.",
     )
 
 

@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -214,6 +215,8 @@ def write_manifest(target: str, work: str, chunks: int) -> dict:
 def tidy(target: str, work: str) -> None:
     """Remove listing, parts and scratch files."""
     shutil.rmtree(_work(target, work), ignore_errors=True)
+    with suppress(OSError):  # another run may still have its own in there
+        _work(target, work).parent.rmdir()
 
 
 def _work(target: str, work: str) -> Path:

@@ -88,6 +88,7 @@ async def test_every_file_can_be_had_from_the_archive(source: Path, target: Path
 async def test_nothing_but_objects_and_the_manifest_stays(source: Path, target: Path):
     await archive(source, target)
     assert {path.relative_to(target).parts[0] for path in files_below(target)} == {"objects", "manifest.jsonl"}
+    assert not (target / "work").exists()
 
 
 async def test_the_same_tree_again_gives_the_same_archive(source: Path, target: Path):

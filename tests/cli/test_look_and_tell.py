@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ def test_list_filters_and_pages(nexus: Nexus) -> None:
     done = json.loads(nexus("list", "--status", "completed", "--json").stdout)["instances"]
     assert [one["id"] for one in done] == ["d"]
     assert nexus("list", "--status", "finished").exit_code == 2
+
+
+def test_the_next_page_can_be_typed_as_it_is_said(nexus: Nexus) -> None:
+    for name in ("a one", "b's"):
+        nexus("start", "orders:approval", "--id", name)
+    said = nexus("list", "--limit", "1").stderr
+    more = shlex.split(said.partition("add ")[2])
+    assert "a one" in nexus("list", *more).stdout
+
+
+@pytest.mark.parametrize("command", ["show", "history", "cancel", "purge"])
+def test_what_cannot_be_an_id_is_a_usage_error_everywhere(nexus: Nexus, command: str) -> None:
+    nexus("start", "orders:approval", "--id", "a")
+    assert nexus(command, "a\nb").exit_code == 2
+
+
+def test_a_worker_needs_a_queue_with_a_name(nexus: Nexus) -> None:
+    assert nexus("worker", "orders", "--queue", "").exit_code == 2
 
 
 def test_cancel_and_terminate(nexus: Nexus) -> None:

@@ -25,6 +25,20 @@ def wait_for_ever() -> None:
 async def stuck(ctx: Context):
     yield wait_for_ever()
 """
+SLOW = """
+import sys, time
+from nexus_sdk import Context, activity, workflow
+
+@activity
+def last() -> int:
+    print("it runs", file=sys.stderr, flush=True)
+    time.sleep(0.5)
+    return 7
+
+@workflow
+async def slow(ctx: Context):
+    yield ctx.complete((yield last()))
+"""
 MAIN = [sys.executable, "-c", "from nexus_sdk.cli import main; main()"]
 
 
@@ -69,6 +83,26 @@ def test_the_second_signal_ends_it_at_once(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.communicate()
     assert process.returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_whose_last_step_was_drained_has_its_result(folder: Path) -> None:
+    (folder / "slow.py").write_text(SLOW)
+    with _begin("run", "slow:slow", "--id", "a") as process:
+        _until(process, "it runs")
+        process.send_signal(signal.SIGTERM)
+        _until(process, "Stopping when")
+        result, rest = process.communicate()
+    assert (process.returncode, result.strip(), rest) == (0, "7", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with open("/dev/full", "w") as full:
+        said = subprocess.run([*MAIN, "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, env=env, check=False)
+    assert said.returncode == 1
+    assert said.stderr == "The output cannot be written: No space left on device.\n"
 
 
 def test_without_the_extra_one_sentence_says_what_to_do(folder: Path) -> None:

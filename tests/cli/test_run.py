@@ -35,6 +35,24 @@ def test_with_an_id_nothing_but_the_result_is_said(nexus: Nexus) -> None:
     assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
+def test_an_empty_id_is_a_mistake_and_not_a_new_instance(nexus: Nexus, folder: Path) -> None:
+    for command in ("run", "start"):
+        assert nexus(command, "orders:one", "--input", "{}", "--id", "").exit_code == 2
+    assert not (folder / "nexus.db").exists()
+
+
+def test_nothing_is_said_to_go_on_that_could_not_begin(nexus: Nexus, folder: Path) -> None:
+    done = nexus("run", "orders:one", "--input", "{}", "--store", "sqlite:///no-such-folder/x.db")
+    assert done.exit_code == 1
+    assert "goes on" not in done.stderr
+
+
+def test_an_empty_variable_names_no_store(nexus: Nexus, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXUS_STORE", "")
+    assert nexus("run", "orders:one", "--input", "{}").exit_code == 0
+    assert (folder / "nexus.db").exists()
+
+
 def test_an_id_goes_on_with_its_own_arguments_and_refuses_others(nexus: Nexus) -> None:
     nexus("run", "orders:one", "--input", '{"a": 1}', "--id", "a")
     assert json.loads(nexus("run", "orders:one", "--id", "a").stdout) == {"a": 1}

@@ -41,6 +41,8 @@ def test_built_in_stores_are_named_by_their_url() -> None:
         "sqlite:///a.db?synchronous=off",
         "sqlite:///a.db?busy_seconds=soon",
         "sqlite:///a.db?speed=high",
+        "sqlite:///:memory:",
+        "sqlite:///a%00.db",
         "memory://somewhere",
         "memory://?profile=fast",
         "9p://x",

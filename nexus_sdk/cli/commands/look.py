@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import Annotated, Any
 
@@ -58,10 +59,11 @@ def history(id: IdArgument, store: StoreOption = None, app: AppOption = None, js
     found = checked(app_for(app, store), may_make=False)
 
     async def look(client: Client) -> tuple[InstanceStatus, list[Batch], list[bytes]]:
+        handle = client.get(id)
         loaded = await client.store.load(id)
         batches = [wire.decode_batch(stored.data) for stored in loaded.batches]
         wire.verify(batches)
-        return await client.get(id).status(), batches, [stored.data for stored in loaded.batches]
+        return await handle.status(), batches, [stored.data for stored in loaded.batches]
 
     status, batches, stored = ask(found, look)
     if json:
@@ -102,7 +104,7 @@ def list_instances(
     rows = [_list_row(one) for one in page]
     output.put_table(("ID", "STATUS", "WORKFLOW", "UPDATED", "NOTE"), rows, optional=("WORKFLOW", "UPDATED"))
     if page.cursor is not None:
-        output.say(f"More:  add --cursor {page.cursor}")
+        output.say(f"More:  add --cursor {shlex.quote(page.cursor)}")
 
 
 @told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -46,7 +47,7 @@ def run(
     """Run a workflow to its end, here, with an embedded worker."""
     target = find_workflow(workflow, store, app)
     checked(target.app, may_make=True, is_alone=True)
-    instance_id = id or _new_id(target)
+    instance_id = _new_id(target) if id is None else check_instance_id(id)
     again = continuing("run", workflow, "--id", instance_id, store=store) if _is_lasting(target.app) else ""
     watched = _Watched(target.app, instance_id)
     try:
@@ -76,7 +77,7 @@ def start(
     """Start a workflow and leave it to workers. Prints the id."""
     target = find_workflow(workflow, store, app)
     checked(target.app, may_make=True)
-    instance_id = id or _new_id(target)
+    instance_id = _new_id(target) if id is None else check_instance_id(id)
     call = bind(target.workflow, input, target.app.codec)
     watched = _Watched(target.app, instance_id)
     try:
@@ -104,6 +105,12 @@ class _Watched:
         self._id = instance_id
         self.text = instance_id
         self.is_stopping = False
+
+    def stop(self) -> None:
+        """Say that it stops: on the live line, or where there is none in a line of its own."""
+        self.is_stopping = True
+        if not output.is_terminal(sys.stderr):
+            output.say("Stopping when the activities that run have ended; the same signal again exits at once.")
 
     def line(self) -> str:
         return f"{self.text} · stopping" if self.is_stopping else self.text
@@ -139,15 +146,20 @@ async def _run(target: Target, instance_id: str, given: str | None, watched: _Wa
     client = app.client()
     try:
         handle = await _begun(client, target.workflow, instance_id, given, again)
-        async with signals(lambda: setattr(watched, "is_stopping", True)) as asked:
+        async with signals(watched.stop) as asked:
             with live_line(watched.line):
-                async with app.worker() as worker:
-                    following = asyncio.create_task(watched.follow())
-                    try:
-                        return await unless(asked, result_served_by(worker, handle))
-                    finally:
-                        following.cancel()
-                        await asyncio.gather(following, return_exceptions=True)
+                try:
+                    async with app.worker() as worker:
+                        following = asyncio.create_task(watched.follow())
+                        try:
+                            return await unless(asked, result_served_by(worker, handle))
+                        finally:
+                            following.cancel()
+                            await asyncio.gather(following, return_exceptions=True)
+                except Stopped:
+                    if (await handle.status()).status.is_finished:  # what was drained was its last step
+                        return await handle.result()
+                    raise
     finally:
         await app.store.close()
 
@@ -163,11 +175,12 @@ async def _begun(
             raise Mistake(f"{instance_id} is an instance of {name!r}, not of {workflow.name!r}.")
         return handle
     call = bind(workflow, given, client.codec)
-    if again is not None:
+    handle = await client.start(call, id=instance_id, on_conflict="attach")
+    if again is not None:  # said only when it is recorded: what is not there cannot go on
         output.say(("id ", "dim"), instance_id)
         if again:
             output.say(("goes on with  ", "dim"), again)
-    return await client.start(call, id=instance_id, on_conflict="attach")
+    return handle
 
 
 async def _start(app: Nexus, call: Any, instance_id: str, waits: bool, watched: _Watched, is_json: bool) -> Any:

@@ -74,13 +74,13 @@ def suspend(
     json: JsonOption = False,
 ) -> None:
     """Hold an instance until it is resumed."""
-    _tell(id, store, app, json, f"{id} is held.", lambda handle: handle.suspend(reason), {"asked": "suspend"})
+    _tell(id, store, app, json, f"{id} is told to hold.", lambda handle: handle.suspend(reason), {"asked": "suspend"})
 
 
 @told
 def resume(id: IdArgument, store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
     """Let a suspended instance go on, or a blocked one try again."""
-    _tell(id, store, app, json, f"{id} goes on.", lambda handle: handle.resume(), {"asked": "resume"})
+    _tell(id, store, app, json, f"{id} is told to go on.", lambda handle: handle.resume(), {"asked": "resume"})
 
 
 @told

@@ -41,6 +41,8 @@ def worker(
     """Serve workflows and activities. The first SIGTERM or Ctrl-C drains, the second exits at once."""
     if app is None:
         raise Mistake("Which app?", hint="nexus worker MODULE[:APP], or set NEXUS_APP.")
+    if any(not name.strip() for name in queue or ()):
+        raise Mistake("--queue needs a name.", hint="Leave it out to serve the queues that the activities name.")
     served = checked(find_app(app, store), may_make=True)
     asyncio.run(_Serving(served, queue or None, concurrency, json).serve())
     release(served)
