@@ -19,7 +19,7 @@ from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.environment import Cancellable, Environment
 from nexus_sdk.engine.retrying import HEARTBEAT_TIMED_OUT, timed_out
-from nexus_sdk.errors import ApplicationError, CancelledError, InvalidArgument, PayloadError
+from nexus_sdk.errors import ApplicationError, CancelledError, InvalidArgument, PayloadError, StoreError
 from nexus_sdk.store.port import Extended, TaskDelivery
 
 
@@ -229,7 +229,12 @@ class RunningAttempt:
     async def _keep_beating(self) -> None:
         while self._is_beat_due and not self._is_over:
             self._is_beat_due = False
-            said = await self._beat(self.delivery, self.details)
+            try:
+                said = await self._beat(self.delivery, self.details)
+            except StoreError as error:  # the next one may come through
+                fields = {"instance_id": self.request.instance_id}
+                self._environment.say("warning", f"a heartbeat did not reach the store: {error.message}", fields)
+                return
             if said.is_lost:
                 self.stop(Stop.LOST)
             elif said.is_cancel_requested:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -26,6 +27,7 @@ from nexus_sdk.errors import (
     PayloadTooLarge,
 )
 from nexus_sdk.store.port import (
+    LOCAL,
     CancelTask,
     Claim,
     Commit,
@@ -36,6 +38,7 @@ from nexus_sdk.store.port import (
     Send,
     Store,
     StoredBatch,
+    Task,
     TaskDelivery,
     TurnDelivery,
 )
@@ -59,7 +62,7 @@ class Turns:
     """Takes turns, keeping recently used instances warm.
 
     Args:
-        claim: what a commit may hand out to this worker at the moment.
+        claiming: what a commit may hand out to this worker; its slots are kept free until the block is left.
         courtesy: when others may have what this worker does not serve.
         warm_max: so many live executions are kept; dropping one changes nothing but time.
     """
@@ -69,14 +72,14 @@ class Turns:
         store: Store,
         surroundings: Surroundings,
         lease: Lease,
-        claim: Callable[[], Claim | None],
+        claiming: Callable[[int], AbstractContextManager[Claim | None]],
         courtesy: Courtesy,
         warm_max: int,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._lease = lease
-        self._claim = claim
+        self._claiming = claiming
         self._courtesy = courtesy
         self._warm: OrderedDict[str, Instance] = OrderedDict()
         self._warm_max = warm_max
@@ -210,7 +213,10 @@ class Turns:
                 f"{self._store.capabilities.commit_bytes_max}.",
                 hint="Pass references instead of large values, or fan out in smaller portions.",
             )
-        committed = await self._write(commit)
+        # No more than its own: if the reply is lost, only those are handed out again when the commit is repeated.
+        sent = sum(isinstance(send, Task) and send.queue != LOCAL for send in commit.sends)
+        with self._claiming(sent) as claim:
+            committed = await self._write(replace(commit, claim=claim))
         self._keep_warm(instance, commit.record)
         for line in decision.log:
             self._surroundings.environment.say(line.level, line.event, line.fields)
@@ -242,7 +248,6 @@ class Turns:
             sends,
             tuple(message.number for message in decision.used if message.number),
             mail.deliveries(),
-            self._claim(),
         )
 
     def _batch(self, instance: Instance, decision: Decision, now_us: int) -> tuple[StoredBatch, InstanceRecord]:

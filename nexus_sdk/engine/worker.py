@@ -7,8 +7,10 @@ bells may be lost. An idle worker has no task but this one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nexus_sdk.authoring.registry import Registry
@@ -20,13 +22,17 @@ from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Mail, Outcome
+from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.engine.turns import Taken, Turns
 from nexus_sdk.engine.waiting import sleep, sleep_until
 from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
-from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Store, TaskDelivery, TurnDelivery
+from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Received, Store, TaskDelivery, TurnDelivery
 
 FAILING_TURNS_MAX = 3
 """An instance whose turns fail so often, for a reason of ours, is blocked visibly instead of tried for ever."""
+
+BLOCKED_PAGE = 100
+"""So many blocked instances are looked at by one sweep; the next sweep looks at the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +72,27 @@ class Worker:
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
         self._queues = options.task_queues if options.task_queues is not None else registry.task_queues
         self._courtesy = Courtesy(environment.clock, environment.randomness)
-        self._turns = Turns(store, self._surroundings, self._lease, self._claim, self._courtesy, options.warm_max)
+        self._turns = Turns(store, self._surroundings, self._lease, self._claiming, self._courtesy, options.warm_max)
         self._activities = Activities(store, self._surroundings, self._lease, self._courtesy, self._report)
         self._mail: dict[str, Mail] = {}
         self._moving: set[str] = set()
         self._failing: dict[str, int] = {}
         self._tried: set[tuple[str, int]] = set()
+        """The blocked instances that were tried again, at which batch; of those that are still blocked there."""
+        self._seen: set[tuple[str, int]] = set()
+        self._is_first_round = True
+        self._blocked_cursor: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
         """The tokens of the activities that run here."""
         self._starting = 0
+        self._claimed = 0
+        """So many slots are kept free for what the calls of the store that are in flight may bring."""
+        self._is_receiving = False
         self._is_starved = False
         self._is_draining = False
         self._bell = store.doorbell()
-        self._service: list[asyncio.Task[None]] = []
+        self._service: list[asyncio.Task[None]] = []  # the dispatcher first, the keeper of leases last
         self.trouble: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         """Done when the store refuses to give out work, with the reason."""
 
@@ -97,12 +110,17 @@ class Worker:
     async def stop(self) -> None:
         """Drain: take nothing more, let activities finish for a while, give back the rest, then return."""
         self._is_draining = True
-        for task in self._service:
-            task.cancel()
-        await asyncio.gather(*self._service, return_exceptions=True)
+        taking = self._service[:-1]
+        for task in taking:
+            if task is not self._service[0] or not self._is_receiving:  # what it receives now, it gives back itself
+                task.cancel()
+        await asyncio.gather(*taking, return_exceptions=True)
         await self._finish_activities()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
+        for task in self._service:
+            task.cancel()  # the leases were kept until now
+        await asyncio.gather(*self._service, return_exceptions=True)
         self._bell.close()
         self._turns.close()
 
@@ -137,7 +155,7 @@ class Worker:
         return len(self._activities.running)
 
     async def _finish_activities(self) -> None:
-        if self._activities.running or self._moving:
+        if self._tasks:
             patience = asyncio.create_task(sleep(self._environment.clock, self._options.drain_seconds))
             while self._tasks and not patience.done():
                 await asyncio.wait({patience, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,42 +166,55 @@ class Worker:
     # --- taking work ------------------------------------------------------------------------------------------------
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._is_draining:
             try:
                 next_due_us = await self._take_ready()
+                if not self._is_draining:
+                    await self._wait(next_due_us)
             except StoreUnavailable as error:
                 self._say("warning", f"the store is unavailable: {error.message}", hint=error.hint)
-                await sleep(self._environment.clock, self._options.sweep_seconds)
-                continue
+                await self._pause()
             except Exception as error:
                 # Trying again may not help: whoever waits for this worker must hear of it. It tries on all the same.
                 self._say("error", f"nothing can be taken from the store: {error}", exc_info=error)
                 if not self.trouble.done():
                     self.trouble.set_result(error)
-                await sleep(self._environment.clock, self._options.sweep_seconds)
-                continue
-            await self._wait(next_due_us)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        if not self._is_draining:
+            await sleep(self._environment.clock, self._options.sweep_seconds)
 
     async def _take_ready(self) -> int | None:
         """Take everything that is ready now; when there will be more, as far as known."""
         while True:
             now_us = self._environment.clock.now_us()
-            turns_free = self._options.turns_max - len(self._moving)
-            slots_free = self._slots_free()
-            # Known before anything is awaited: what becomes free meanwhile rings.
-            self._is_starved = turns_free <= 0 or slots_free <= 0
+            self._is_starved = False
             found, due = 0, []
-            for queues, limit in (((TURNS,), turns_free), ((LOCAL, *sorted(self._queues)), slots_free)):
-                if limit <= 0:
-                    continue
-                received = await self._store.receive(queues, limit=limit, lease=self._lease, now_us=now_us)
+            for queues in ((TURNS,), (LOCAL, *sorted(self._queues))):
+                received = await self._receive(queues, now_us)
                 found += len(received.deliveries)
                 if received.next_due_us is not None:
                     due.append(received.next_due_us)
                 for delivery in received.deliveries:
                     self._accept(delivery)
-            if not found:
+            if not found or self._is_draining:
                 return min(due, default=None)
+
+    async def _receive(self, queues: tuple[str, ...], now_us: int) -> Received:
+        is_for_turns = TURNS in queues
+        limit = self._options.turns_max - len(self._moving) if is_for_turns else self._slots_free()
+        if limit <= 0 or self._is_draining:
+            self._is_starved = True  # whatever becomes free from now on rings
+            return Received()
+        kept = 0 if is_for_turns else limit
+        self._is_receiving = True
+        self._claimed += kept
+        try:
+            return await self._store.receive(queues, limit=limit, lease=self._lease, now_us=now_us)
+        finally:
+            self._is_receiving = False
+            self._claimed -= kept
 
     async def _wait(self, next_due_us: int | None) -> None:
         rung = asyncio.ensure_future(self._bell.wait())
@@ -198,19 +229,36 @@ class Worker:
                 wait.cancel()
 
     def _accept(self, delivery: TaskDelivery | TurnDelivery) -> None:
-        if isinstance(delivery, TurnDelivery):
+        if self._is_draining:
+            self._spawn(self._give_back(delivery))
+        elif isinstance(delivery, TurnDelivery):
             self._mail.setdefault(delivery.instance_id, Mail()).delivery = delivery
             self._move(delivery.instance_id)
         else:
             self._start_activity(delivery)
 
     def _slots_free(self) -> int:
-        return self._options.concurrency - len(self._activities.running) - self._starting
+        return self._options.concurrency - len(self._activities.running) - self._starting - self._claimed
 
-    def _claim(self) -> Claim | None:
+    @contextmanager
+    def _claiming(self, wanted: int) -> Iterator[Claim | None]:
+        """A claim for up to so many tasks. Until it is left, nothing else takes their slots."""
         if self._is_draining:
-            return None
-        return Claim(self._queues | {LOCAL}, max(0, self._slots_free()), self._lease)
+            yield None
+            return
+        limit = max(0, min(wanted, self._slots_free()))
+        self._claimed += limit
+        try:
+            yield Claim(self._queues | {LOCAL}, limit, self._lease)
+        finally:
+            self._claimed -= limit
+
+    async def _give_back(self, delivery: TaskDelivery | TurnDelivery) -> None:
+        """What comes while the worker is going down was never begun."""
+        instance_id = delivery.instance_id if isinstance(delivery, TurnDelivery) else delivery.task.instance_id
+        release = partial(self._store.release, delivery, now_us=self._environment.clock.now_us())
+        what = f"a delivery of {instance_id}"
+        await until_available(release, self._environment, instance_id=instance_id, what=what)
 
     # --- activities -------------------------------------------------------------------------------------------------
 
@@ -252,7 +300,7 @@ class Worker:
             while mail := self._mail.pop(instance_id, None):
                 taken = await self._turn(instance_id, mail)
                 for delivery in self._unknown(instance_id, taken.deliveries):
-                    self._start_activity(delivery)
+                    self._accept(delivery)
                 for task_id in taken.stopped:
                     self._activities.stop(task_id, Stop.CANCELLED)
                 if taken.is_ready or self._is_starved:
@@ -290,36 +338,41 @@ class Worker:
 
     async def _sweep(self) -> None:
         """Look once in a while: for lost bells, for peers that died, for blocked instances of other builds."""
-        is_first = True
         while True:
             try:
                 await self._store.due(before_us=self._environment.clock.now_us(), limit=1_000)
-                await self._retry_blocked(everything=is_first)
-            except StoreError as error:
-                self._say("warning", f"the sweep failed: {error.message}")
-            is_first = False
+                await self._retry_blocked()
+            except Exception as error:  # whatever it is: without the sweep, what was lost stays lost
+                self._say("warning", f"the sweep failed: {error}", exc_info=error)
             await sleep(self._environment.clock, self._options.sweep_seconds, is_background=True)
             self._bell.ring()
 
-    async def _retry_blocked(self, everything: bool) -> None:
-        """Try blocked instances again: all of them once, later those that another build has blocked."""
-        page = await self._store.list(Query(statuses=frozenset({Status.BLOCKED})), limit=100)
+    async def _retry_blocked(self) -> None:
+        """Try blocked instances again, a page at a time: in the first round all, then those another build blocked."""
+        query = Query(statuses=frozenset({Status.BLOCKED}))
+        page = await self._store.list(query, limit=BLOCKED_PAGE, cursor=self._blocked_cursor)
         for record in page.records:
             key = (record.id, record.last_batch)
-            if key in self._tried or not (everything or record.build != self._surroundings.build):
+            self._seen.add(key)
+            if key in self._tried or not (self._is_first_round or record.build != self._surroundings.build):
                 continue
             self._tried.add(key)
             if self._surroundings.registry.workflow(record.workflow, record.version) is not None:
                 self._mail.setdefault(record.id, Mail()).is_retry = True
                 self._move(record.id)
+        self._blocked_cursor = page.cursor
+        if page.cursor is None:
+            self._is_first_round = False
+            self._tried &= self._seen
+            self._seen.clear()
 
     async def _keep_leases(self) -> None:
         while True:
             await sleep(self._environment.clock, self._options.lease_seconds / 3, is_background=True)
             try:
                 await self._activities.prolong()
-            except StoreError as error:
-                self._say("warning", f"leases could not be prolonged: {error.message}")
+            except Exception as error:  # whatever it is: without this task, all that runs here would be lost
+                self._say("warning", f"leases could not be prolonged: {error}", exc_info=error)
 
     # --- small things -----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus_sdk import ActivityFailed, Context, Retry, activity, activity_info, workflow
+from nexus_sdk import ActivityFailed, Context, Retry, activity, activity_info, heartbeat, workflow
 from nexus_sdk.core import events as e
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.worker import WorkerOptions
@@ -171,3 +171,90 @@ async def test_one_that_may_run_once_is_not_given_back_when_it_takes_too_long_to
         await env.settle()
         assert await handle.result() == "WorkerLost"
     assert RAN == [("dared", 1)]
+
+
+class Held:
+    """Calls of a verb are done, and their replies kept back until they are let go."""
+
+    has_crashed = False
+
+    def __init__(self, point: str) -> None:
+        self.gate: asyncio.Event | None = None
+        self._point = point
+
+    async def at(self, point: Point) -> None:
+        if self.gate is not None and str(point) == self._point:
+            await self.gate.wait()
+
+    def revive(self) -> None:
+        """Nobody dies of it."""
+
+
+async def test_what_a_leaving_worker_is_just_receiving_it_gives_back_as_never_begun(environment: Any) -> None:
+    held = Held("after receive")
+    env = await environment(paying, charge, clock="manual", worker=LEASES, faults=held)
+    held.gate = asyncio.Event()
+    handle = await env.start(paying, ["a"])
+    await env.settle()
+    leaving = asyncio.ensure_future(env.worker.stop())
+    await env.settle()
+    held.gate.set()
+    await env.settle()
+    assert leaving.done()
+    GATES.setdefault("a", asyncio.Event()).set()
+    async with env.another_worker():
+        await env.settle()
+        assert (await handle.status()).status is Status.COMPLETED
+    assert RAN == [("a", 1)]
+
+
+async def test_a_leaving_worker_keeps_its_leases_until_what_runs_is_over(environment: Any) -> None:
+    options = WorkerOptions(lease_seconds=30.0, drain_seconds=300.0)
+    env = await environment(paying, charge, clock="manual", worker=options)
+    handle = await env.start(paying, ["a"])
+    await env.settle()
+    leaving = asyncio.ensure_future(env.worker.stop())
+    async with env.another_worker():
+        for _ in range(10):
+            await env.advance("10s")
+        GATES["a"].set()
+        await env.settle()
+        assert leaving.done()
+        assert (await handle.status()).status is Status.COMPLETED
+    assert RAN == [("a", 1)]
+
+
+async def test_turns_that_are_committed_together_do_not_claim_the_same_free_slot(environment: Any) -> None:
+    names = [f"n{number}" for number in range(8)]
+    options = WorkerOptions(lease_seconds=30.0, concurrency=2)
+    env = await environment(paying, charge, clock="manual", worker=options)
+    handles = [await env.start(paying, [name]) for name in names]
+    for _ in names:
+        await env.settle()
+        assert env.worker.running_activities <= 2
+        for name, _attempt in RAN:
+            GATES[name].set()
+    await env.settle()
+    assert [await handle.result() for handle in handles] == [[name] for name in names]
+    assert len(RAN) == len(names)
+
+
+async def test_a_heartbeat_that_does_not_reach_the_store_hurts_nobody(environment: Any) -> None:
+    @activity(heartbeat_timeout="30s")
+    async def beating() -> str:
+        heartbeat("one")
+        await GATES.setdefault("beating", asyncio.Event()).wait()
+        return "done"
+
+    @workflow
+    async def calling(ctx: Context) -> str:
+        return await beating()
+
+    outage = Outage("before extend", 1, has_begun=True)
+    env = await environment(calling, beating, clock="manual", worker=LEASES, faults=outage)
+    handle = await env.start(calling)
+    await env.settle()
+    assert outage.left == 0
+    GATES["beating"].set()
+    assert await handle.result() == "done"
+    assert any("heartbeat" in said for _, said, _ in env.said)
