@@ -134,10 +134,22 @@ class Turns:
         if isinstance(instance, HistoryCorruptedError):
             await self.block(instance_id, mail, instance)
             return Taken()
-        messages = mail.messages()
+        try:
+            return await self._work_off(instance, mail)
+        except BaseException:
+            self.forget(instance_id)
+            raise
+        finally:
+            # What is not kept warm is dropped in the open: left to a later collection, the `finally` blocks of its
+            # helpers would run inside another workflow's step.
+            if self._warm.get(instance_id) is not instance:
+                instance.dispose()
+
+    async def _work_off(self, instance: Instance, mail: Mail) -> Taken:
+        instance_id = instance.record.id
         decision = decide(
             instance,
-            messages,
+            mail.messages(),
             is_retry=mail.is_retry,
             now_us=self._now_us(),
             surroundings=self._surroundings,

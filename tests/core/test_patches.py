@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus_sdk import Context, NonDeterminismError, workflow
+from nexus_sdk import Context, NonDeterminismError, activity, workflow
 from nexus_sdk.core import events as e
 from tests.core.acts import other, work
 from tests.core.driver import Driver, names
@@ -167,3 +167,23 @@ def test_the_custom_status_is_not_compared() -> None:
     driver.turn()
     driver.deploy(talkative)
     assert names(driver.turn(driver.done("0"))) == ["ActivityCompleted 0", "CustomStatusSet", "ActivityScheduled 1"]
+
+
+def test_the_recorded_time_limit_of_an_activity_counts_when_the_code_has_another() -> None:
+    @activity(name="slow", schedule_to_close="1h")
+    async def slow_for_an_hour() -> None: ...
+
+    @activity(name="slow", schedule_to_close="1s")
+    async def slow_for_a_second() -> None: ...
+
+    @workflow(name="patient")
+    async def before(ctx: Context) -> Any:
+        yield slow_for_an_hour()
+
+    @workflow(name="patient")
+    async def after(ctx: Context) -> Any:
+        yield slow_for_a_second()
+
+    driver = Driver(before)
+    driver.turn()
+    assert driver.fresh(after).next_deadline_us() == driver.live.next_deadline_us()

@@ -63,8 +63,10 @@ class ActivityOperation(RecordedOperation[T_co]):
         return isinstance(event, e.ActivityScheduled) and event.name == self.name
 
     def leaf(self, fiber: Fiber, path: str) -> Node:
-        """See `RecordedOperation.leaf`."""
-        return ActivityLeaf(fiber, path, self)
+        """See `RecordedOperation.leaf`. The recorded time limit counts, should the code's have changed."""
+        recorded = self.execution.ledger.last_output
+        options = recorded.options if isinstance(recorded, e.ActivityScheduled) else self.options
+        return ActivityLeaf(fiber, path, self, options.schedule_to_close_us)
 
 
 class ActivityLeaf(Leaf):
@@ -75,7 +77,9 @@ class ActivityLeaf(Leaf):
 
     __slots__ = ("compensate", "name", "result_type", "saga", "scheduled_in_turn", "truth")
 
-    def __init__(self, fiber: Fiber, path: str, operation: ActivityOperation[Any]) -> None:
+    def __init__(
+        self, fiber: Fiber, path: str, operation: ActivityOperation[Any], schedule_to_close_us: int | None
+    ) -> None:
         super().__init__(fiber, path, operation.site)
         self.name = operation.name
         self.result_type = operation.result_type
@@ -85,8 +89,8 @@ class ActivityLeaf(Leaf):
         self.saga: Saga | None = fiber.saga if operation.compensate else None
         if self.saga is not None:
             self.saga.in_flight[path] = self
-        if operation.options.schedule_to_close_us is not None:
-            self.execution.add_deadline(self.execution.now_us + operation.options.schedule_to_close_us, path)
+        if schedule_to_close_us is not None:
+            self.execution.add_deadline(self.execution.now_us + schedule_to_close_us, path)
 
     def accepts(self, event: e.Event) -> bool:
         """A cancelled one listens on for its true outcome, but no longer for time."""
