@@ -12,7 +12,6 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Message
-from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.attempt import Ending, Failed, Returned, RunningAttempt, Stop, Stopped
 from nexus_sdk.engine.courtesy import Courtesy
@@ -20,7 +19,7 @@ from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
-from nexus_sdk.errors import ConflictError, DefinitionError
+from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError
 from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
 
 T = TypeVar("T")
@@ -48,11 +47,16 @@ class Activities:
         self._courtesy = courtesy
         self._report = report
         self.running: dict[str, RunningAttempt] = {}
-        self._missing: set[str] = set()
+        self._told: set[str] = set()
 
     async def run(self, delivery: TaskDelivery) -> None:
         """Run one delivered attempt, and see to what follows from it."""
-        request = wire.decode_request(delivery.task.body)
+        try:
+            request = wire.decode_request(delivery.task.body)
+        except HistoryCorruptedError as error:
+            # Written by a later release, perhaps: a worker of that one can read it.
+            await self._leave_to_others(delivery, delivery.task.id, str(error))
+            return
         failures = list(request.failures) + [worker_lost() for _ in range(delivery.deliveries - 1)]
         if delivery.is_cancel_requested:
             await self._cancelled(delivery, request)
@@ -62,7 +66,10 @@ class Activities:
             return
         activity = self._surroundings.registry.activity(request.name)
         if activity is None:
-            await self._leave_to_others(delivery)
+            missing = DefinitionError(
+                f"this worker serves the queue of activity {request.name!r}, but does not have it."
+            )
+            await self._leave_to_others(delivery, request.name, str(missing))
             return
         if request.first_started_us is None:
             request = replace(request, first_started_us=self._now_us())
@@ -167,12 +174,10 @@ class Activities:
         message = Message(f"{delivery.task.id}:end", event, self._now_us(), run_id=delivery.task.run_id)
         await self._report(Outcome(message, delivery))
 
-    async def _leave_to_others(self, delivery: TaskDelivery) -> None:
-        name = wire.decode_request(delivery.task.body).name
-        if name not in self._missing:  # said once: the same task comes round again and again
-            self._missing.add(name)
-            missing = DefinitionError(f"this worker serves the queue of activity {name!r}, but does not have it.")
-            self._surroundings.environment.say("warning", str(missing), {"instance_id": delivery.task.instance_id})
+    async def _leave_to_others(self, delivery: TaskDelivery, what: str, why: str) -> None:
+        if what not in self._told:  # said once: the same task comes round again and again
+            self._told.add(what)
+            self._surroundings.environment.say("warning", why, {"instance_id": delivery.task.instance_id})
         later_us = self._courtesy.leave(delivery.task.id, delivery.task.attempt)
         await self.give_back(delivery, later_us)
 
@@ -193,8 +198,13 @@ class Activities:
     def _details(self, delivery: TaskDelivery) -> object:
         if delivery.task.details is None:
             return None
-        payload: Payload = wire.decode_payload(delivery.task.details)
-        return self._surroundings.codec.decode(payload)
+        try:
+            return self._surroundings.codec.decode(wire.decode_payload(delivery.task.details))
+        except (HistoryCorruptedError, PayloadError) as error:
+            # Only a hint for the next attempt: an activity must be able to begin without it anyway.
+            said = f"the last heartbeat details of {delivery.task.id} cannot be read: {error.message}"
+            self._surroundings.environment.say("warning", said, {"instance_id": delivery.task.instance_id})
+            return None
 
     def _is_too_late(self, request: ActivityRequest) -> bool:
         to_close_us = request.options.schedule_to_close_us
