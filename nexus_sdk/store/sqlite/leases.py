@@ -137,9 +137,9 @@ def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: 
             _insert(work, task, None, None, task.not_before_us, is_waiting=is_waiting)
             work.note_due(task.queue, task.not_before_us, is_free=True)
     if claim is not None and taker is not None:
-        # Those that fell due since, and local ones whose holder was lost, are for `receive`: it is woken for them.
-        for queue in sorted(claim.queues - {TURNS, LOCAL}):
+        for queue in sorted(claim.queues - {TURNS}):
             if left > 0:
+                work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
                 older = list(lease_tasks(work, queue, left, taker))
                 left -= len(older)
                 deliveries.extend(older)

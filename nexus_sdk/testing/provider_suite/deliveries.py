@@ -258,6 +258,17 @@ class ClaimLaws:
         committed = await store.commit(turn(before, task("a", "0"), claim=claim), now_us=T0)
         assert names(committed) == ["run-1/0", "run-1/7", "run-1/8"]
 
+    async def test_a_claim_takes_tasks_that_fell_due_since(self, store: Store) -> None:
+        await started(store, "old", task("old", "7", not_before_us=at(20)), task("old", "8", LOCAL))
+        before = await started(store, "a")
+        assert await receive_tasks(store, LOCAL, lease=BERT, now_us=T0) != []  # lost with its holder after 30 seconds
+        claim = Claim(frozenset({"work", LOCAL}), 3, ANNA)
+        committed = await store.commit(turn(before, claim=claim), now_us=at(40))
+        assert sorted((found.task.id, found.task.attempt) for found in committed.deliveries) == [
+            ("run-1/7", 1),
+            ("run-1/8", 2),
+        ]
+
     async def test_a_claim_takes_nothing_of_others_and_nothing_too_early(self, store: Store) -> None:
         await started(store, "old", task("old", "7"), task("old", "8", "foreign"))
         (held,) = await receive_tasks(store, lease=BERT)
