@@ -6,52 +6,38 @@ several event loops, one after another or at once; the bodies of the verbs never
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 
-from nexus_sdk.core.status import Status
 from nexus_sdk.store.agenda import Agenda, Key
-from nexus_sdk.store.bell import BellBoard, has_moved
 from nexus_sdk.store.item import Item, TaskState, instance_of, lost, still_held, until_us
-from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.port import (
     LOCAL,
     TURNS,
     CancelTask,
-    Capabilities,
     Claim,
     Commit,
     Committed,
     Delivery,
-    Doorbell,
     Extended,
     InboxMessage,
     InstanceRecord,
     Lease,
-    Loaded,
     NewInstance,
-    Query,
     Received,
-    RecordPage,
     Send,
     Task,
     TaskDelivery,
 )
-from nexus_sdk.store.refusals import exists, finished, not_found, purged, unfinished
+from nexus_sdk.store.refusals import exists, finished, purged
+from nexus_sdk.store.shelf import Shelf
 
 
-class MemoryStore:
+class MemoryStore(Shelf[Item]):
     """Everything in dicts; see `nexus_sdk.store.port.Store` for the verbs and their laws."""
 
-    capabilities = Capabilities(is_durable=False, is_shared=False)
-
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._items: dict[str, Item] = {}
-        self._tombstones: dict[tuple[str, str], int] = {}
+        super().__init__()
         self._agendas: dict[str, Agenda] = {}
-        self._board = BellBoard()
-        self._count = 0
 
     # --- instances ------------------------------------------------------------------------------------------------
 
@@ -69,44 +55,15 @@ class MemoryStore:
             self._put(new, now_us)
             return record
 
-    async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
-        """Record, batches and pending messages of one moment."""
-        with self._lock:
-            return self._item(instance_id).loaded(run_id, after)
-
-    async def find(self, instance_id: str) -> InstanceRecord:
-        """The record alone."""
-        with self._lock:
-            return self._item(instance_id).record
-
-    async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
-        """A page of the instances that match, newest first."""
-        with self._lock:
-            records = [item.record for item in self._items.values()]
-        return page_of(records, query, limit=limit, cursor=cursor)
-
-    async def count(self, query: Query) -> int:
-        """How many instances match."""
-        with self._lock:
-            return sum(matches(item.record, query) for item in self._items.values())
-
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
         """Erase a finished instance, leaving a tombstone."""
         with self._lock:
-            self._tombstones = {key: until for key, until in self._tombstones.items() if until > now_us}
-            item = self._items.get(instance_id)
+            item = self._bury(instance_id, now_us, tombstone_seconds)
             if item is None:
-                if any(key[0] == instance_id for key in self._tombstones):
-                    return
-                raise not_found(instance_id)
-            if not item.record.status.is_finished:
-                raise unfinished(instance_id, item.record.status)
-            del self._items[instance_id]
+                return
             self._agenda(TURNS).remove((instance_id, ""))
             for state in item.tasks.values():
                 self._agenda(state.task.queue).remove((instance_id, state.task.id))
-            key = (instance_id, item.record.request_id)
-            self._tombstones[key] = now_us + round(tombstone_seconds * 1_000_000)
         self._board.moved(instance_id)
 
     # --- the way forward ------------------------------------------------------------------------------------------
@@ -195,50 +152,13 @@ class MemoryStore:
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
-        """Return when the instance has moved on."""
-        bell = self._board.add_watch(instance_id, wants_every_move=status is None)
-        try:
-            while True:
-                with self._lock:
-                    item = self._items.get(instance_id)
-                if item is None or has_moved(item.record, run_id, after, status):
-                    return
-                await bell.wait()
-        finally:
-            self._board.drop_watch(instance_id, bell)
-
-    def doorbell(self) -> Doorbell:
-        """A new bell."""
-        return self._board.new_bell()
-
     async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
         """Instances whose turn is due or one of whose leases has run out."""
         with self._lock:
             found = (item.record.id for item in self._items.values() if _needs_look(item, before_us))
             return [instance_id for instance_id, _ in zip(found, range(limit), strict=False)]
 
-    async def migrate(self) -> int:
-        """Nothing to bring up to date."""
-        return 1
-
-    async def close(self) -> None:
-        """Nothing to release; the instances stay as long as the store object."""
-
     # --- leaves; all under the lock -------------------------------------------------------------------------------
-
-    def _item(self, instance_id: str) -> Item:
-        item = self._items.get(instance_id)
-        if item is None:
-            raise not_found(instance_id)
-        return item
-
-    def _is_buried(self, record: InstanceRecord, now_us: int) -> bool:
-        return self._tombstones.get((record.id, record.request_id), now_us) > now_us
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
 
     def _put(self, new: NewInstance, now_us: int) -> None:
         item = Item.of(new, seq=self._next(), now_us=now_us)

@@ -10,30 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus_sdk.core.status import Status
-from nexus_sdk.store.bell import has_moved
 from nexus_sdk.store.item import instance_of, still_held, until_us
-from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.port import (
     TURNS,
-    Capabilities,
     Commit,
     Committed,
     Delivery,
-    Doorbell,
     Extended,
     InboxMessage,
     InstanceRecord,
     Lease,
-    Loaded,
     NewInstance,
-    Query,
     Received,
-    RecordPage,
     Task,
     TaskDelivery,
 )
-from nexus_sdk.store.refusals import not_found, unfinished
 from nexus_sdk.store.split_steps import SplitSteps
 
 
@@ -44,8 +35,6 @@ class SplitMemoryStore(SplitSteps):
         between: called before and after every sub-step; what it raises ends the verb there, as a crash would.
         outbox_grace_seconds: how long a committer has to make its sends before `due` takes him for dead.
     """
-
-    capabilities = Capabilities(is_durable=False, is_shared=False)
 
     # --- instances ------------------------------------------------------------------------------------------------
 
@@ -58,42 +47,12 @@ class SplitMemoryStore(SplitSteps):
         await self._ring(record.id, now_us)
         return record
 
-    async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
-        """Record, batches and pending messages of one moment."""
-        with self._lock:
-            return self._item(instance_id).loaded(run_id, after)
-
-    async def find(self, instance_id: str) -> InstanceRecord:
-        """The record alone."""
-        with self._lock:
-            return self._item(instance_id).record
-
-    async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
-        """A page of the instances that match, newest first."""
-        with self._lock:
-            records = [item.record for item in self._items.values()]
-        return page_of(records, query, limit=limit, cursor=cursor)
-
-    async def count(self, query: Query) -> int:
-        """How many instances match."""
-        with self._lock:
-            return sum(matches(item.record, query) for item in self._items.values())
-
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
         """Make what sends are left, then erase the item, leaving a tombstone."""
         await self._heal(instance_id)
         async with self._write("purge:write"):
-            self._tombstones = {key: until for key, until in self._tombstones.items() if until > now_us}
-            item = self._items.get(instance_id)
-            if item is None:
-                if any(key[0] == instance_id for key in self._tombstones):
-                    return
-                raise not_found(instance_id)
-            if not item.record.status.is_finished:
-                raise unfinished(instance_id, item.record.status)
-            del self._items[instance_id]
-            key = (instance_id, item.record.request_id)
-            self._tombstones[key] = now_us + round(tombstone_seconds * 1_000_000)
+            if self._bury(instance_id, now_us, tombstone_seconds) is None:
+                return
         self._board.moved(instance_id)
 
     # --- the way forward ------------------------------------------------------------------------------------------
@@ -213,23 +172,6 @@ class SplitMemoryStore(SplitSteps):
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
-        """Return when the instance has moved on."""
-        bell = self._board.add_watch(instance_id, wants_every_move=status is None)
-        try:
-            while True:
-                with self._lock:
-                    item = self._items.get(instance_id)
-                if item is None or has_moved(item.record, run_id, after, status):
-                    return
-                await bell.wait()
-        finally:
-            self._board.drop_watch(instance_id, bell)
-
-    def doorbell(self) -> Doorbell:
-        """A new bell."""
-        return self._board.new_bell()
-
     async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
         """The sweep: instances whose outbox, timer, bell or lease needs a look; they are healed and rung for."""
         with self._lock:
@@ -241,10 +183,3 @@ class SplitMemoryStore(SplitSteps):
             async with self._write("due:put"):
                 self._put_overdue(instance_id, before_us)
         return instance_ids
-
-    async def migrate(self) -> int:
-        """Nothing to bring up to date."""
-        return 1
-
-    async def close(self) -> None:
-        """Nothing to release; the instances stay as long as the store object."""

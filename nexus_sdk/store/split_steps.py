@@ -5,12 +5,10 @@ The one rule: each sub-step is taken whole, and every one of them may be the las
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 from nexus_sdk.errors import InstanceExists
-from nexus_sdk.store.bell import BellBoard
 from nexus_sdk.store.item import instance_of, lost, until_us
 from nexus_sdk.store.outbox import Entry, SplitItem
 from nexus_sdk.store.port import (
@@ -18,33 +16,29 @@ from nexus_sdk.store.port import (
     CancelTask,
     Delivery,
     InboxMessage,
-    InstanceRecord,
     Lease,
     NewInstance,
     Send,
     Task,
     TaskDelivery,
 )
-from nexus_sdk.store.refusals import exists, finished, not_found, purged
+from nexus_sdk.store.refusals import exists, finished, purged
 from nexus_sdk.store.rings import Ring, RingQueue
+from nexus_sdk.store.shelf import Shelf
 
 Between = Callable[[str], Awaitable[None] | None]
 """Called with the name of a sub-step, as ``commit:write before`` and ``commit:write after``."""
 
 
-class SplitSteps:
+class SplitSteps(Shelf[SplitItem]):
     """The state of a split store, and the steps that its verbs are made of."""
 
     def __init__(self, *, between: Between | None = None, outbox_grace_seconds: float = 5.0) -> None:
+        super().__init__()
         self.between = between
         self.queue = RingQueue()
         self._grace_us = round(outbox_grace_seconds * 1_000_000)
-        self._lock = threading.RLock()
-        self._items: dict[str, SplitItem] = {}
-        self._tombstones: dict[tuple[str, str], int] = {}
         self._receipts: dict[str, tuple[str, int]] = {}
-        self._board = BellBoard()
-        self._count = 0
 
     # --- sub-steps ------------------------------------------------------------------------------------------------
 
@@ -190,12 +184,6 @@ class SplitSteps:
 
     # --- leaves; all under the lock -------------------------------------------------------------------------------
 
-    def _item(self, instance_id: str) -> SplitItem:
-        item = self._items.get(instance_id)
-        if item is None:
-            raise not_found(instance_id)
-        return item
-
     def _create(self, new: NewInstance, now_us: int) -> SplitItem:
         record = new.record
         item = self._items.get(record.id)
@@ -220,13 +208,9 @@ class SplitSteps:
             return False
         return True
 
-    def _is_buried(self, record: InstanceRecord, now_us: int) -> bool:
-        return self._tombstones.get((record.id, record.request_id), now_us) > now_us
-
     def _numbers(self) -> Iterator[int]:
         while True:
-            self._count += 1
-            yield self._count
+            yield self._next()
 
     def _tokens(self, lease: Lease) -> Iterator[str]:
         return (f"{lease.holder}/{number}" for number in self._numbers())

@@ -59,6 +59,8 @@ def test_nothing_is_registered_by_decorating() -> None:
     activity(name="twice")(asynchronous)
     workflow(name="twice")(generator)
     workflow(name="twice")(coroutine)
+    assert not Registry().workflows
+    assert not Registry().activities
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,9 @@ def test_two_definitions_of_one_name_are_refused() -> None:
 
 def test_the_same_function_twice_is_one_definition() -> None:
     made = activity(plain)
-    Registry([workflow(coroutine), workflow(coroutine)], [made, made.options(timeout="1s")])
+    registry = Registry([workflow(coroutine), workflow(coroutine)], [made, made.options(timeout="1s")])
+    assert list(registry.workflows) == [("coroutine", "1")]
+    assert list(registry.activities) == ["plain"]
 
 
 def test_compensations_are_served_along() -> None:

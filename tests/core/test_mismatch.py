@@ -276,7 +276,9 @@ def test_the_function_of_a_new_side_effect_is_not_run_to_tell_that_it_is_new() -
 def test_arguments_lengths_and_options_are_not_compared(old: Any, new: Any) -> None:
     driver = Driver(steps(old))
     driver.turn()
-    driver.fresh(steps(new)).dispose()
+    replayed = driver.fresh(steps(new))
+    assert replayed.pending.keys() == driver.live.pending.keys()
+    replayed.dispose()
 
 
 def test_the_recorded_moment_counts_when_the_code_sleeps_for_another_length_now() -> None:
