@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3 python
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 # What differs between Python versions: driving, cancelling and dropping workflows, and annotations.
@@ -11,7 +12,7 @@ SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test check demo smoke-versions clean
+.PHONY: help setup format lint types test check demo reference docs smoke-versions clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,17 @@ test: $(STAMP) ## the tests, from nothing (PYTEST_ARGS="-x -k name" to choose)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types test ## the whole house: lint, types, tests
+
+reference: $(STAMP) ## write the reference of Python names from the docstrings
+	$(BIN)/python docs/reference/generate_python.py
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev,docs]'
+	@touch $@
+
+docs: $(DOCS_STAMP) ## the documentation as a site, in build/site (a warning fails)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open build/site/index.html, or with search: $(BIN)/python -m http.server -d build/site"
 
 demo: $(STAMP) ## a workflow that is killed and goes on
 	PATH="$(abspath $(BIN)):$$PATH" samples/archive_tree/demo.sh

@@ -10,8 +10,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexus_sdk.authoring.activity import Activity
+from nexus_sdk.authoring.duration import LONGEST_US
+from nexus_sdk.authoring.names import check_defined_name, check_name
 from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.authoring.workflow import BoundCall, Workflow
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 DEFAULT_STORE = "sqlite:///nexus.db"
+SECONDS_MAX = LONGEST_US / 1_000_000
 
 
 class Nexus:
@@ -34,7 +38,8 @@ class Nexus:
 
     Args:
         store: a URL, or an open store. `NEXUS_STORE` or ``sqlite:///nexus.db`` by default.
-        workflows, activities: what the app serves; two definitions of one name and version are an error.
+        workflows: what the app serves; two definitions of one name and version are an error.
+        activities: the same.
         codec: how values are encoded; msgpack by default.
         environment: clock, threads and chance; those of the process by default.
 
@@ -50,6 +55,7 @@ class Nexus:
         codec: Codec | None = None,
         environment: Environment | None = None,
     ) -> None:
+        _check_parts(store, codec)
         self.registry = Registry(workflows, activities)
         self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE") or DEFAULT_STORE
         self._store: Store | None = None
@@ -65,12 +71,21 @@ class Nexus:
             DefinitionError: no such module, or it has no workflow.
         """
         if isinstance(module, str):
+            check_name(module, "a module's name")
             try:
                 module = import_module(module)
+            except TypeError as error:  # a relative name: relative to what?
+                if not module.startswith("."):
+                    raise
+                raise DefinitionError(
+                    f"{module!r} is relative to nothing.", hint="Give the module's whole name, or the module itself."
+                ) from error
             except ModuleNotFoundError as error:
                 raise DefinitionError(
                     f"there is no module {error.name!r}.", hint="Run it from the folder that the module is in."
                 ) from error
+        if not isinstance(module, ModuleType):
+            raise DefinitionError(f"from_module takes a module or its name, got {shown(module)}.", hint="For example: 'orders'.")
         found = list(vars(module).values())
         workflows = _each_once(value for value in found if isinstance(value, Workflow))
         activities = _each_once(value for value in found if isinstance(value, Activity))
@@ -141,14 +156,14 @@ class Nexus:
             concurrency: so many activities run at a time.
             lease_seconds: how long the work of a worker that died without a trace is left alone.
             drain_seconds: how long running activities may take when the block is left; then they are given back.
+
+        Raises:
+            DefinitionError: an option makes no sense.
         """
         from nexus_sdk.engine.worker import Worker, WorkerOptions
 
-        if concurrency < 1:
-            raise DefinitionError(f"worker: concurrency must be at least 1, got {concurrency!r}.")
-        queues = (
-            None if task_queues is None else frozenset([task_queues] if isinstance(task_queues, str) else task_queues)
-        )
+        _check_worker(concurrency, lease_seconds, drain_seconds)
+        queues = None if task_queues is None else _checked_queues(task_queues)
         options = WorkerOptions(queues, concurrency, lease_seconds, drain_seconds=drain_seconds)
         worker = Worker(self.store, self.registry, self.codec, self.environment, options)
         self._serving += 1
@@ -173,7 +188,8 @@ class Nexus:
     ) -> R:
         """Run a workflow to its end with an embedded worker; its result.
 
-        With an id that exists it attaches: it goes on where it was, or returns the finished result.
+        With an id that exists it attaches: it goes on where it was, or returns the finished result. Further `options`
+        are those of `Client.start`.
 
         Raises:
             InstanceExists: the id was started with other arguments.
@@ -184,7 +200,7 @@ class Nexus:
         return result
 
     async def run_async(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> Any:
-        """The same as `run`, where an event loop runs already."""
+        """The same as `run` with its `options`, where an event loop runs already."""
         handle: Handle[Any] = await self.client().start(workflow, *args, id=id, on_conflict="attach", **options)
         async with self.worker() as worker:
             return await result_served_by(worker, handle)
@@ -224,6 +240,40 @@ def in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     with ThreadPoolExecutor(1, thread_name_prefix="nexus run") as pool:
         return pool.submit(asyncio.run, work()).result()
+
+
+def _check_parts(store: Any, codec: Any) -> None:
+    if store is not None and not isinstance(store, str) and not hasattr(store, "commit"):
+        raise DefinitionError(
+            f"Nexus: a store is a URL or an open store, got {shown(store)}.", hint='For example: "sqlite:///orders.db".'
+        )
+    if codec is not None and not (hasattr(codec, "encode") and hasattr(codec, "decode")):
+        raise DefinitionError(
+            f"Nexus: a codec encodes and decodes, got {shown(codec)}.", hint="Leave it out to encode with msgpack."
+        )
+
+
+def _check_worker(concurrency: Any, lease_seconds: Any, drain_seconds: Any) -> None:
+    if type(concurrency) is not int or concurrency < 1:
+        raise DefinitionError(
+            f"worker: concurrency must be a whole number from 1 on, got {shown(concurrency)}.",
+            hint="So many activities run at a time; 100 by default.",
+        )
+    for name, seconds, least in (("lease_seconds", lease_seconds, 0.001), ("drain_seconds", drain_seconds, 0.0)):
+        if type(seconds) not in (int, float) or not least <= seconds <= SECONDS_MAX:
+            raise DefinitionError(
+                f"worker: {name} is a number of seconds from {least:g} on, got {shown(seconds)}.",
+                hint=f"At most {SECONDS_MAX:,.0f}, a hundred years.",
+            )
+
+
+def _checked_queues(task_queues: Any) -> frozenset[str]:
+    named = [task_queues] if isinstance(task_queues, str) else task_queues
+    if not isinstance(named, Iterable):
+        raise DefinitionError(
+            f"worker: task_queues are names, got {shown(named)}.", hint="Leave them out to serve those of the activities."
+        )
+    return frozenset(check_defined_name(queue, "worker: the name of a task queue") for queue in named)
 
 
 def _each_once(values: Iterable[T]) -> list[T]:

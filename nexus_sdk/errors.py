@@ -45,6 +45,12 @@ class DefinitionError(NexusError):
     code = "NX101"
 
 
+class SignatureMismatch(DefinitionError, TypeError):
+    """The arguments of a call do not fit the signature of the workflow or activity: missing, extra or misnamed."""
+
+    code = "NX102"
+
+
 # --- 2xx: the code, or code against history: the instance is `blocked`, not failed ----------------------------------
 
 
@@ -168,6 +174,12 @@ class InvalidArgument(NexusError, ValueError):
     code = "NX321"
 
 
+class WrongStatus(InvalidArgument):
+    """The instance's status does not allow what was asked: only what has failed can be rewound."""
+
+    code = "NX304"
+
+
 # --- 4xx: stores ----------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +211,12 @@ class ProviderMissing(StoreError):
     """No provider for this kind of store URL is installed."""
 
     code = "NX405"
+
+
+class InvalidCursor(StoreError, InvalidArgument):
+    """What was passed as the cursor of a list is none of this store's."""
+
+    code = "NX406"
 
 
 # --- 5xx: payloads --------------------------------------------------------------------------------------------------

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, cast, overload
 
 from nexus_sdk.authoring.duration import Duration, optional_us
+from nexus_sdk.authoring.names import check_defined_name
 from nexus_sdk.authoring.retry import Retry
 from nexus_sdk.authoring.signature import Signature
 from nexus_sdk.core.current import running
 from nexus_sdk.core.operation import Operation
 from nexus_sdk.core.operations.activity import ActivityOperation
 from nexus_sdk.core.options import ActivityOptions
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError, InvalidArgument
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+UndoneT_co = TypeVar("UndoneT_co", covariant=True)
+UndoneT_contra = TypeVar("UndoneT_contra", contravariant=True)
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    UndoneT = TypeVarWithDefault("UndoneT", default=Any)
+else:
+    UndoneT = TypeVar("UndoneT")
 
 _UNSET: Any = object()
+
+
+class CallOptions(TypedDict, total=False):
+    """What may be said about one call of an activity. See `activity`."""
+
+    retry: Retry
+    timeout: Duration | None
+    schedule_to_close: Duration | None
+    heartbeat_timeout: Duration | None
+    task_queue: str
+    local: bool
+
+
+_TAKEN = {"retry": "a Retry(…)", "local": "True or False"}
+_OPTIONS = ("retry", "timeout", "schedule_to_close", "heartbeat_timeout", "task_queue", "local")
 
 
 class Activity(Generic[P, R]):
@@ -35,7 +62,7 @@ class Activity(Generic[P, R]):
 
     def __init__(
         self,
-        fn: Callable[..., Any],
+        fn: Callable[P, Any],
         name: str,
         options: ActivityOptions,
         compensate: Activity[Any, Any] | None,
@@ -69,7 +96,7 @@ class Activity(Generic[P, R]):
         schedule_to_close: Duration | None = _UNSET,
         heartbeat_timeout: Duration | None = _UNSET,
         task_queue: str = _UNSET,
-        compensate: Activity[Any, Any] | None = _UNSET,
+        compensate: Compensation[R] | None = _UNSET,
         local: bool = _UNSET,
     ) -> Activity[P, R]:
         """The same activity with other options, for one call: ``charge.options(timeout="5s")(order)``."""
@@ -86,7 +113,7 @@ class Activity(Generic[P, R]):
             {name: value for name, value in given.items() if value is not _UNSET},
             self.activity_options,
         )
-        undo = self.compensate if compensate is _UNSET else _checked_compensate(compensate, self.name)
+        undo = self.compensate if compensate is _UNSET else _checked_compensate(compensate, f"activity {self.name!r}")
         return Activity(self.fn, self.name, options, undo, self.signature)
 
     def __repr__(self) -> str:
@@ -111,27 +138,64 @@ class DirectCall(Generic[R]):
         return f"<call of {self._activity!r} outside a workflow: await it to run the function>"
 
 
-class ActivityDecorator:
-    """What `@activity(…)` with options returns."""
+class Compensation(Protocol[UndoneT_contra]):
+    """An activity that can undo: called with the result of another, it makes an operation."""
+
+    @property
+    def activity_options(self) -> ActivityOptions:
+        """See `Activity`."""
+        ...
+
+    def __call__(self, result: UndoneT_contra, /) -> Operation[Any]:
+        """The undo of `result`."""
+        ...
+
+
+class Returning(Protocol[P, R_co, UndoneT_co]):
+    """A function that returns an `R_co` which is an `UndoneT_co`, too.
+
+    Python has no type for "both". A protocol with two overloads is one: a function has to fit each of them.
+    """
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    @overload
+    def __call__(  # type: ignore[overload-cannot-match]  # it is here to be fitted, not to be called
+        self, *args: P.args, **kwargs: P.kwargs
+    ) -> UndoneT_co: ...  # pyright: ignore[reportOverlappingOverload]
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call it."""
+        ...
+
+
+class ActivityDecorator(Generic[UndoneT_contra]):
+    """What `@activity(…)` with options returns: it takes functions whose result `compensate` accepts."""
 
     def __init__(self, name: str | None, options: ActivityOptions, compensate: Activity[Any, Any] | None) -> None:
         self._name = name
         self._options = options
         self._compensate = compensate
 
+    # Both overloads name the result in the same way, up to its R. Otherwise mypy takes an async function that returns
+    # something with an `Any` in it (a bare `dict`, say) for ambiguous, and the definition for `Any`.
     @overload
-    def __call__(self, fn: Callable[P, Awaitable[R]]) -> Activity[P, R]: ...
+    def __call__(
+        self,
+        fn: Returning[P, Coroutine[Any, Any, R], UndoneT_contra | Coroutine[Any, Any, UndoneT_contra]],
+    ) -> Activity[P, R]: ...
     @overload
-    def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
+    def __call__(self, fn: Returning[P, R, UndoneT_contra | Coroutine[Any, Any, UndoneT_contra]]) -> Activity[P, R]: ...
     def __call__(self, fn: Callable[..., Any]) -> Activity[Any, Any]:
         """Make the definition."""
-        name = self._name or str(getattr(fn, "__name__", ""))
+        name = str(getattr(fn, "__name__", "")) if self._name is None else self._name
         check_function(fn, "activity", name)
         return Activity(fn, name, self._options, self._compensate)
 
 
+# `Coroutine`, not `Awaitable`: an async function then fits both of the first two overloads as the same type. See
+# `ActivityDecorator.__call__`.
 @overload
-def activity(fn: Callable[P, Awaitable[R]], /) -> Activity[P, R]: ...
+def activity(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
 @overload
 def activity(fn: Callable[P, R], /) -> Activity[P, R]: ...
 @overload
@@ -144,9 +208,9 @@ def activity(
     schedule_to_close: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
     task_queue: str = "default",
-    compensate: Activity[Any, Any] | None = None,
+    compensate: Compensation[UndoneT] | None = None,
     local: bool = False,
-) -> ActivityDecorator: ...
+) -> ActivityDecorator[UndoneT]: ...
 @overload
 def activity(
     *,
@@ -156,15 +220,15 @@ def activity(
     schedule_to_close: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
     task_queue: str = "default",
-    compensate: Activity[Any, Any] | None = None,
+    compensate: Compensation[UndoneT] | None = None,
     local: bool = False,
-) -> ActivityDecorator: ...
+) -> ActivityDecorator[UndoneT]: ...
 def activity(
     fn: Any = None,
     /,
     *,
     name: str | None = None,
-    compensate: Activity[Any, Any] | None = None,
+    compensate: Any = None,
     **options: Any,
 ) -> Any:
     """Make an activity of a function: `@activity` or `@activity(…)`.
@@ -184,8 +248,10 @@ def activity(
     """
     if isinstance(fn, str):
         fn, name = None, fn
-    chosen = make_options(f"activity {name or getattr(fn, '__name__', '')!r}", options, ActivityOptions())
-    decorator = ActivityDecorator(name, chosen, _checked_compensate(compensate, name or ""))
+    known = getattr(fn, "__name__", None) if name is None else name
+    what = "@activity" if known is None else f"activity {shown(known)}"
+    chosen = make_options(what, options, ActivityOptions())
+    decorator: ActivityDecorator[Any] = ActivityDecorator(name, chosen, _checked_compensate(compensate, what))
     return decorator if fn is None else decorator(fn)
 
 
@@ -207,15 +273,17 @@ def make_options(what: str, given: dict[str, Any], base: ActivityOptions) -> Act
                     changes["heartbeat_us"] = optional_us(value, "heartbeat_timeout")
                 case "retry" if isinstance(value, Retry):
                     changes["retry"] = value.policy()
-                case "task_queue" if isinstance(value, str) and value.strip() and not value.startswith("nexus:"):
-                    changes["task_queue"] = value
+                case "task_queue":
+                    changes["task_queue"] = check_defined_name(value, "task_queue")
                 case "local" if isinstance(value, bool):
                     changes["local"] = value
-                case "retry" | "task_queue" | "local":
-                    raise InvalidArgument(f"{key}={value!r} is not acceptable.")
+                case "retry" | "local":
+                    raise InvalidArgument(f"{key} takes {_TAKEN[key]}, got {shown(value)}.")
                 case _:
-                    raise InvalidArgument(f"there is no option {key!r}.")
-    except InvalidArgument as error:
+                    raise InvalidArgument(
+                        f"there is no option {shown(key)}.", hint=f"There are: {', '.join(_OPTIONS)}."
+                    )
+    except (InvalidArgument, DefinitionError) as error:
         raise DefinitionError(f"{what}: {error.message}", hint=error.hint) from None
     return replace(base, **changes)
 
@@ -226,15 +294,28 @@ def check_function(fn: Any, kind: str, name: str) -> None:
     Raises:
         DefinitionError: not a function, or no name for it.
     """
-    if isinstance(fn, staticmethod | classmethod) or not callable(fn) or isinstance(fn, type):
-        raise DefinitionError(f"@{kind} takes a function, got {fn!r:.80}.")
+    if not callable(fn) or isinstance(fn, staticmethod | classmethod | type) or _is_definition(fn):
+        raise DefinitionError(
+            f"@{kind} takes a function, got {shown(fn)}.", hint=f"Write @{kind} directly above `def` or `async def`."
+        )
+    if name in ("", "<lambda>"):
+        raise DefinitionError(f"@{kind} needs a name for {shown(fn)}.", hint=f'Give one: @{kind}(name="…").')
+    check_defined_name(name, f"the name of @{kind}")
     if kind == "activity" and (inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn)):
-        raise DefinitionError(f"activity {name!r} is a generator; an activity is a plain or async function.")
-    if not name or name == "<lambda>" or name.startswith("nexus:"):
-        raise DefinitionError(f"@{kind} needs a name for {fn!r:.80}.", hint=f'Give one: @{kind}(name="…").')
+        raise DefinitionError(
+            f"activity {name!r} is a generator; an activity is a plain or async function.",
+            hint="Return a value. If it yields operations, it is a workflow: decorate it with @workflow.",
+        )
 
 
-def _checked_compensate(compensate: Any, name: str) -> Activity[Any, Any] | None:
+def _is_definition(fn: Any) -> bool:
+    return isinstance(getattr(fn, "signature", None), Signature)
+
+
+def _checked_compensate(compensate: Any, what: str) -> Activity[Any, Any] | None:
     if compensate is not None and not isinstance(compensate, Activity):
-        raise DefinitionError(f"activity {name!r}: compensate= takes an activity, got {compensate!r:.80}.")
+        raise DefinitionError(
+            f"{what}: compensate= takes an activity, got {shown(compensate)}.",
+            hint="Decorate it with @activity first.",
+        )
     return compensate

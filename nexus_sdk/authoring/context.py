@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, Unpack, cast, overload
 
-from nexus_sdk.authoring.activity import make_options
+from nexus_sdk.authoring.activity import CallOptions, make_options
 from nexus_sdk.authoring.duration import Duration, datetime_of, moment_us, optional_us, text_of, to_us
 from nexus_sdk.authoring.ids import check_instance_id
+from nexus_sdk.authoring.names import check_name
 from nexus_sdk.core.execution import Execution
 from nexus_sdk.core.operation import Operation
 from nexus_sdk.core.operations.activity import ActivityOperation
-from nexus_sdk.core.operations.ending import CompleteOperation, ContinueAsNewOperation
+from nexus_sdk.core.operations.ending import CompleteOperation, Completion, ContinueAsNewOperation
 from nexus_sdk.core.operations.gather import GatherOperation
 from nexus_sdk.core.operations.group import start, take
 from nexus_sdk.core.operations.map import MapOperation
@@ -27,6 +28,7 @@ from nexus_sdk.core.operations.timer import SleepOperation
 from nexus_sdk.core.operations.wait import WaitOperation
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.saga import Saga
+from nexus_sdk.core.shown import shown
 from nexus_sdk.core.timeout import TimeoutScope
 from nexus_sdk.errors import InvalidArgument
 
@@ -34,7 +36,18 @@ if TYPE_CHECKING:
     from nexus_sdk.authoring.signature import Signature
 
 T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
 ItemT = TypeVar("ItemT")
+
+Startable: TypeAlias = Operation[T] | Coroutine[Any, Any, T]
+"""An operation, or a called `async def` helper."""
+
+Outcome: TypeAlias = T | BaseException
+"""What `return_exceptions=True` gives for each operation."""
 
 
 class Context:
@@ -107,7 +120,7 @@ class Context:
         """Whether this run takes the changed path: True when it first comes here live, False when it passed here
         before the change. Recorded, so it never changes for this run."""
         self._execution.rules.refuse_when_read_only("patch")
-        return self._execution.ledger.patched(change_id)
+        return self._execution.ledger.patched(check_name(change_id, "ctx.patched: a change id"))
 
     def set_status(self, value: Any) -> None:
         """Set the custom status that clients read.
@@ -120,6 +133,11 @@ class Context:
 
     def on_query(self, name: str, fn: Callable[..., Any]) -> None:
         """Answer `handle.query(name, *args)` with `fn(*args)`. Read-only; the latest registration counts."""
+        check_name(name, "ctx.on_query: a query's name")
+        if not callable(fn):
+            raise InvalidArgument(
+                f"ctx.on_query takes a function, got {shown(fn)}.", hint="ctx.on_query('progress', lambda: done)"
+            )
         self._execution.queries[name] = fn
 
     # --- operations -------------------------------------------------------------------------------------------------
@@ -132,48 +150,148 @@ class Context:
         """A durable timer until an aware datetime; one in the past fires at once."""
         return SleepOperation(moment_us(when, "ctx.sleep_until"))
 
-    def wait_for_event(
-        self, name: str, type: type[T] | Any = None, *, timeout: Duration | None = None
-    ) -> Operation[Any]:
+    @overload
+    def wait_for_event(self, name: str, type: type[T], *, timeout: Duration | None = None) -> Operation[T]: ...
+    @overload
+    def wait_for_event(self, name: str, type: Any = None, *, timeout: Duration | None = None) -> Operation[Any]: ...
+    def wait_for_event(self, name: str, type: Any = None, *, timeout: Duration | None = None) -> Operation[Any]:
         """The next external event called `name`, decoded to `type`. Events that come before the wait are kept.
 
-        Raises (at the yield):
-            WaitTimedOut: none came within `timeout`.
-            PayloadError: the event does not fit `type`; it is consumed.
+        Raises:
+            WaitTimedOut: at the yield: none came within `timeout`.
+            PayloadError: at the yield: the event does not fit `type`; it is consumed.
         """
-        if not isinstance(name, str) or not name:
-            raise InvalidArgument(f"ctx.wait_for_event: an event's name is a text, got {name!r:.60}.")
+        check_name(name, "ctx.wait_for_event: an event's name")
         timeout_us = optional_us(timeout, "ctx.wait_for_event: timeout")
         due_us = None if timeout_us is None else self._execution.now_us + timeout_us
         return WaitOperation(name, Any if type is None else type, due_us)
 
-    def gather(self, *ops: Awaitable[T], return_exceptions: bool = False) -> Operation[list[T]]:
-        """All results in order. The first failure is raised, and what the gather started is cancelled."""
+    # A type per operation up to five, in a tuple, as asyncio's gather has it. What comes is a list all the same.
+    @overload
+    def gather(
+        self, a: Startable[T1], b: Startable[T2], /, *, return_exceptions: Literal[False] = False
+    ) -> Operation[tuple[T1, T2]]: ...
+    @overload
+    def gather(
+        self, a: Startable[T1], b: Startable[T2], /, *, return_exceptions: Literal[True]
+    ) -> Operation[tuple[Outcome[T1], Outcome[T2]]]: ...
+    @overload
+    def gather(
+        self, a: Startable[T1], b: Startable[T2], c: Startable[T3], /, *, return_exceptions: Literal[False] = False
+    ) -> Operation[tuple[T1, T2, T3]]: ...
+    @overload
+    def gather(
+        self, a: Startable[T1], b: Startable[T2], c: Startable[T3], /, *, return_exceptions: Literal[True]
+    ) -> Operation[tuple[Outcome[T1], Outcome[T2], Outcome[T3]]]: ...
+    @overload
+    def gather(
+        self,
+        a: Startable[T1],
+        b: Startable[T2],
+        c: Startable[T3],
+        d: Startable[T4],
+        /,
+        *,
+        return_exceptions: Literal[False] = False,
+    ) -> Operation[tuple[T1, T2, T3, T4]]: ...
+    @overload
+    def gather(
+        self,
+        a: Startable[T1],
+        b: Startable[T2],
+        c: Startable[T3],
+        d: Startable[T4],
+        /,
+        *,
+        return_exceptions: Literal[True],
+    ) -> Operation[tuple[Outcome[T1], Outcome[T2], Outcome[T3], Outcome[T4]]]: ...
+    @overload
+    def gather(
+        self,
+        a: Startable[T1],
+        b: Startable[T2],
+        c: Startable[T3],
+        d: Startable[T4],
+        e: Startable[T5],
+        /,
+        *,
+        return_exceptions: Literal[False] = False,
+    ) -> Operation[tuple[T1, T2, T3, T4, T5]]: ...
+    @overload
+    def gather(
+        self,
+        a: Startable[T1],
+        b: Startable[T2],
+        c: Startable[T3],
+        d: Startable[T4],
+        e: Startable[T5],
+        /,
+        *,
+        return_exceptions: Literal[True],
+    ) -> Operation[tuple[Outcome[T1], Outcome[T2], Outcome[T3], Outcome[T4], Outcome[T5]]]: ...
+    @overload
+    def gather(self, *ops: Startable[T], return_exceptions: Literal[False] = False) -> Operation[list[T]]: ...
+    @overload
+    def gather(self, *ops: Startable[T], return_exceptions: Literal[True]) -> Operation[list[Outcome[T]]]: ...
+    def gather(self, *ops: Startable[Any], return_exceptions: bool = False) -> Operation[Any]:
+        """All results in order, in a list. The first failure is raised, and what the gather started is cancelled.
+
+        Args:
+            return_exceptions: failures stand among the results, and nothing is cancelled.
+        """
         return GatherOperation(cast("Any", ops), return_exceptions)
 
-    def race(self, *ops: Awaitable[Any], **named_ops: Awaitable[Any]) -> Operation[Winner]:
+    def race(self, *ops: Startable[Any], **named_ops: Startable[Any]) -> Operation[Winner]:
         """The first to finish, as `Winner(index, name, value)`. The others that the race started are cancelled."""
         names = [*(None for _ in ops), *named_ops]
         return RaceOperation(cast("Any", (*ops, *named_ops.values())), names)
 
+    @overload
     def map(
         self,
-        fn: Callable[[ItemT], Awaitable[T]],
+        fn: Callable[[ItemT], Startable[T]],
+        items: Iterable[ItemT],
+        *,
+        concurrency: int | None = None,
+        return_exceptions: Literal[False] = False,
+    ) -> Operation[list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[ItemT], Startable[T]],
+        items: Iterable[ItemT],
+        *,
+        concurrency: int | None = None,
+        return_exceptions: Literal[True],
+    ) -> Operation[list[Outcome[T]]]: ...
+    def map(
+        self,
+        fn: Callable[[ItemT], Startable[Any]],
         items: Iterable[ItemT],
         *,
         concurrency: int | None = None,
         return_exceptions: bool = False,
-    ) -> Operation[list[T]]:
+    ) -> Operation[Any]:
         """`fn(item)` for each item, at most `concurrency` at a time; results in order.
 
         Args:
             fn: an activity, a child workflow, or a helper `async def (item)`.
+            return_exceptions: failures stand among the results, and the others go on.
         """
-        if concurrency is not None and (not isinstance(concurrency, int) or concurrency < 1):
-            raise InvalidArgument(f"ctx.map: concurrency must be a whole number from 1 on, got {concurrency!r}.")
+        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+            raise InvalidArgument(
+                f"ctx.map: concurrency must be a whole number from 1 on, got {shown(concurrency)}.",
+                hint="Leave it out to run all items at once.",
+            )
+        if not callable(fn):
+            raise InvalidArgument(f"ctx.map takes a function first, got {shown(fn)}.", hint="ctx.map(charge, orders)")
+        if not isinstance(items, Iterable):
+            raise InvalidArgument(
+                f"ctx.map takes items to go through, got {shown(items)}.", hint="ctx.map(charge, orders)"
+            )
         return MapOperation(fn, list(items), concurrency, return_exceptions)
 
-    def spawn(self, op_or_helper: Awaitable[T]) -> Spawned[T]:
+    def spawn(self, op_or_helper: Startable[T]) -> Spawned[T]:
         """Start an operation or helper in the background; yield what this returns for its result, or `.cancel()` it."""
         execution = self._execution
         execution.rules.refuse_when_read_only("spawned operation")
@@ -181,39 +299,47 @@ class Context:
         fiber = execution.fiber
         return Spawned(start(cast("Operation[T] | CoroutineType[Any, Any, T]", op_or_helper), fiber, fiber.next_path()))
 
-    def call(self, name: str, *args: Any, **options: Any) -> Operation[Any]:
+    def call(self, name: str, *args: Any, **options: Unpack[CallOptions]) -> Operation[Any]:
         """An activity by its name. Its arguments are recorded by position and bound where it runs.
 
         Args:
             options: as those of `@activity`: retry, timeout, schedule_to_close, heartbeat_timeout, task_queue, local.
         """
-        if not isinstance(name, str) or not name:
-            raise InvalidArgument(f"ctx.call takes the name of an activity, got {name!r:.60}.")
-        return ActivityOperation(name, list(args), make_options(f"ctx.call({name!r})", options, ActivityOptions()))
+        check_name(name, "ctx.call: an activity's name")
+        return ActivityOperation(
+            name, list(args), make_options(f"ctx.call({name!r})", dict(options), ActivityOptions())
+        )
 
     def side_effect(self, fn: Callable[[], T]) -> Operation[T]:
         """Run `fn` and record its value; run again only if that record was lost in a crash."""
         if not callable(fn):
-            raise InvalidArgument(f"ctx.side_effect takes a function, got {fn!r:.60}.")
+            raise InvalidArgument(
+                f"ctx.side_effect takes a function, got {shown(fn)}.", hint="ctx.side_effect(lambda: …)"
+            )
         return SideEffectOperation(fn)
 
     def send_event(self, instance_id: str, name: str, payload: Any = None) -> Operation[None]:
         """Send an event to another instance; done when that one has accepted it.
 
-        Raises (at the yield):
-            InstanceNotFound, InstanceFinished: it was refused.
+        Raises:
+            InstanceNotFound, InstanceFinished: at the yield: it was refused.
         """
+        check_name(name, "ctx.send_event: an event's name")
         return SendOperation(check_instance_id(instance_id), name, payload)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> Operation[NoReturn]:
         """End this run and start the next with these arguments and a fresh history. Unread events are carried over.
 
-        Raises (at the yield):
-            DefinitionError: inside an open saga.
+        Raises:
+            DefinitionError: at the yield: inside an open saga.
         """
         return ContinueAsNewOperation(self._signature.bind(args, kwargs))
 
-    def complete(self, value: Any = None) -> Operation[NoReturn]:
+    @overload
+    def complete(self) -> Completion[None]: ...
+    @overload
+    def complete(self, value: T) -> Completion[T]: ...
+    def complete(self, value: Any = None) -> Completion[Any]:
         """End the workflow with `value`."""
         return CompleteOperation(value)
 

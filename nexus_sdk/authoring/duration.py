@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import InvalidArgument
 
 Duration: TypeAlias = timedelta | float | int | str
@@ -31,9 +32,11 @@ def to_us(value: Any, what: str) -> int:
     """
     us = _parse(value, what)
     if us < 0:
-        raise InvalidArgument(f"{what}: a duration cannot be negative, got {value!r}.")
+        raise InvalidArgument(
+            f"{what}: a duration cannot be negative, got {shown(value)}.", hint="Zero is the shortest."
+        )
     if us > LONGEST_US:
-        raise InvalidArgument(f"{what}: {value!r} is longer than a hundred years.", hint="Numbers are seconds.")
+        raise InvalidArgument(f"{what}: {shown(value)} is longer than a hundred years.", hint="Numbers are seconds.")
     return us
 
 
@@ -49,7 +52,10 @@ def moment_us(when: Any, what: str) -> int:
         InvalidArgument: not a datetime, or one without a time zone.
     """
     if not isinstance(when, datetime):
-        raise InvalidArgument(f"{what}: expected a datetime, got {type(when).__name__}.")
+        raise InvalidArgument(
+            f"{what}: expected a datetime, got {shown(when)}.",
+            hint="Use an aware datetime, e.g. datetime(2030, 1, 1, tzinfo=UTC).",
+        )
     if when.utcoffset() is None:
         raise InvalidArgument(
             f"{what}: {when.isoformat()} has no time zone.",
@@ -92,6 +98,6 @@ def _parse(value: Any, what: str) -> int:
             if lengths and not _PART.sub("", text).strip() and math.isfinite(sum(lengths)):
                 return sum(map(round, lengths))
     raise InvalidArgument(
-        f"{what}: {value!r} is not a duration.",
+        f"{what}: {shown(value)} is not a duration.",
         hint='Use a timedelta, seconds as a number, or text such as "1h30m" or "500ms" (units: w d h m s ms us).',
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nexus_sdk.authoring.names import NAME_LENGTH_MAX, RESERVED_PREFIX, check_name
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import InvalidArgument
 
-ID_LENGTH_MAX = 256
-RESERVED_PREFIX = "nexus:"
+ID_LENGTH_MAX = NAME_LENGTH_MAX
 
 
 def check_instance_id(id: Any) -> str:
@@ -16,14 +17,9 @@ def check_instance_id(id: Any) -> str:
     Raises:
         InvalidArgument: it is not.
     """
-    if not isinstance(id, str):
-        raise InvalidArgument(f"an instance id is a text, got {type(id).__name__}.")
-    if not 1 <= len(id) <= ID_LENGTH_MAX:
-        raise InvalidArgument(f"an instance id has 1 to {ID_LENGTH_MAX} characters, got {len(id)}.")
-    if not id.isprintable() or id != id.strip():
-        raise InvalidArgument(
-            f"instance id {id[:60]!r}: only printable characters, and no blanks at either end, are allowed."
-        )
+    check_name(id, "an instance id")
     if id.startswith(RESERVED_PREFIX):
-        raise InvalidArgument(f"instance id {id[:60]!r}: ids beginning with {RESERVED_PREFIX!r} are reserved.")
-    return id
+        raise InvalidArgument(
+            f"instance id {shown(id)}: ids beginning with {RESERVED_PREFIX!r} are reserved.", hint="Choose another."
+        )
+    return str(id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.workflow import Workflow
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError
 
 
@@ -26,9 +27,9 @@ class Registry:
     ) -> None:
         self._workflows: dict[tuple[str, str], Workflow[Any, Any]] = {}
         self._activities: dict[str, Activity[Any, Any]] = {}
-        for workflow in workflows:
+        for workflow in _listed(workflows, "workflows"):
             self._add_workflow(workflow)
-        for activity in activities:
+        for activity in _listed(activities, "activities"):
             self._add_activity(activity)
         for activity in list(self._activities.values()):
             self._add_compensation(activity)
@@ -43,7 +44,7 @@ class Registry:
         """By name."""
         return self._activities
 
-    @property
+    @cached_property
     def task_queues(self) -> frozenset[str]:
         """The queues that the activities name."""
         return frozenset(a.activity_options.task_queue for a in self._activities.values()) | {"default"}
@@ -61,7 +62,7 @@ class Registry:
         found = [workflow for (known, _), workflow in self._workflows.items() if known == name]
         if not found:
             names = sorted({known for known, _ in self._workflows})
-            raise DefinitionError(f"no workflow is called {name!r}.", hint=near(name, names))
+            raise DefinitionError(f"no workflow is called {shown(name)}.", hint=near(name, names))
         return found[-1]
 
     def activity(self, name: str) -> Activity[Any, Any] | None:
@@ -82,7 +83,9 @@ class Registry:
 
     def _add_workflow(self, workflow: Any) -> None:
         if not isinstance(workflow, Workflow):
-            raise DefinitionError(f"workflows= takes what @workflow made, got {workflow!r:.80}.")
+            raise DefinitionError(
+                f"workflows= takes what @workflow made, got {shown(workflow)}.", hint=_belongs(workflow, "@workflow")
+            )
         key = (workflow.name, workflow.version)
         known = self._workflows.setdefault(key, workflow)
         if known.fn is not workflow.fn:
@@ -93,7 +96,9 @@ class Registry:
 
     def _add_activity(self, activity: Any) -> None:
         if not isinstance(activity, Activity):
-            raise DefinitionError(f"activities= takes what @activity made, got {activity!r:.80}.")
+            raise DefinitionError(
+                f"activities= takes what @activity made, got {shown(activity)}.", hint=_belongs(activity, "@activity")
+            )
         known = self._activities.setdefault(activity.name, activity)
         if known.fn is not activity.fn:
             raise DefinitionError(
@@ -114,6 +119,22 @@ def near(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(map(repr, close))}?"
     return f"Known: {', '.join(map(repr, names[:8]))}." if names else "None is registered."
+
+
+def _listed(definitions: Any, option: str) -> Iterable[Any]:
+    if isinstance(definitions, str) or not isinstance(definitions, Iterable):
+        raise DefinitionError(
+            f"{option}= takes a list of definitions, got {shown(definitions)}.", hint=f"Nexus(…, {option}=[…])"
+        )
+    return definitions
+
+
+def _belongs(what: Any, decorator: str) -> str:
+    if isinstance(what, Activity):
+        return "That is an activity: name it in activities=[…]."
+    if isinstance(what, Workflow):
+        return "That is a workflow: name it in workflows=[…]."
+    return f"Decorate it with {decorator}."
 
 
 def _bytes_of(file: str) -> bytes:

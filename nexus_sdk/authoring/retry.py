@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 
-from nexus_sdk.authoring.duration import Duration, optional_us, to_us
+from nexus_sdk.authoring.duration import Duration, optional_us, text_of, to_us
+from nexus_sdk.authoring.names import check_defined_name
 from nexus_sdk.core.failure import class_name
 from nexus_sdk.core.options import RetryPolicy, RetryRule
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError, InvalidArgument
+
+ATTEMPTS_MAX = 1_000_000_000
+"""More attempts than anybody waits for; what `max_attempts` may be at most."""
 
 ExceptionNames = tuple[type[BaseException] | str, ...]
 
@@ -41,12 +46,21 @@ class Retry:
     max_duration: Duration | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_attempts, int) or isinstance(self.max_attempts, bool) or self.max_attempts < 1:
-            raise DefinitionError(f"Retry: max_attempts must be a whole number from 1 on, got {self.max_attempts!r}.")
-        if not isinstance(self.factor, int | float) or not math.isfinite(self.factor) or self.factor < 1:
-            raise DefinitionError(f"Retry: factor must be a number from 1 on, got {self.factor!r}.")
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= ATTEMPTS_MAX:
+            raise DefinitionError(
+                f"Retry: max_attempts must be a whole number from 1 on, got {shown(self.max_attempts)}.",
+                hint=f"1 means at most once, {ATTEMPTS_MAX:,} is the most.",
+            )
+        if type(self.factor) not in (int, float) or not 1 <= self.factor <= sys.float_info.max:
+            raise DefinitionError(
+                f"Retry: factor must be a number from 1 on, got {shown(self.factor)}.",
+                hint="1 keeps every delay as long as the first; 2 doubles it each time.",
+            )
         if self.jitter not in ("full", "none"):
-            raise DefinitionError(f"Retry: jitter must be 'full' or 'none', got {self.jitter!r}.")
+            raise DefinitionError(
+                f"Retry: jitter must be 'full' or 'none', got {shown(self.jitter)}.",
+                hint="'full' draws each delay at random up to its length; 'none' takes it as it is.",
+            )
         self.policy()
 
     def policy(self) -> RetryPolicy:
@@ -57,6 +71,11 @@ class Retry:
             duration_us = optional_us(self.max_duration, "Retry: max_duration")
         except InvalidArgument as error:
             raise DefinitionError(error.message, hint=error.hint) from None
+        if longest_us is not None and longest_us < initial_us:
+            raise DefinitionError(
+                f"Retry: max_interval ({text_of(longest_us)}) is shorter than initial ({text_of(initial_us)}).",
+                hint="No delay can be both: raise max_interval, or lower initial.",
+            )
         rule = RetryRule(
             errors=_names(self.retry_on, "retry_on"),
             max_attempts=self.max_attempts,
@@ -74,9 +93,12 @@ def _names(kinds: object, what: str) -> tuple[str, ...]:
     names = []
     for kind in listed:
         if isinstance(kind, str):
-            names.append(kind)
+            names.append(check_defined_name(kind, f"Retry: a name in {what}"))
         elif isinstance(kind, type) and issubclass(kind, BaseException):
             names.append(class_name(kind))
         else:
-            raise DefinitionError(f"Retry: {what} takes exception classes or their names, got {kind!r}.")
+            raise DefinitionError(
+                f"Retry: {what} takes exception classes or their names, got {shown(kind)}.",
+                hint=f'{what}=(ValueError, "CardDeclined")',
+            )
     return tuple(names)

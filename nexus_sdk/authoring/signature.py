@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from nexus_sdk.core.payload import Codec
-from nexus_sdk.errors import PayloadError
+from nexus_sdk.errors import PayloadError, SignatureMismatch
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -40,18 +40,26 @@ class Signature:
         """The annotated result, `Any` where there is none."""
         return self.hints.get("return", Any)
 
+    @property
+    def summary(self) -> str:
+        """The parameters as a message shows them, without annotations and values: ``(order, amount=…)``."""
+        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in self.parameters]
+        names = [str(p.replace(default=inspect.Parameter.empty)) for p in bare]
+        has_default = [p.default is not inspect.Parameter.empty for p in bare]
+        return f"({', '.join(f'{n}=…' if d else n for n, d in zip(names, has_default, strict=True))})" if bare else "nothing"
+
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by parameter name, as they are recorded. Defaults are not recorded.
 
         Raises:
-            TypeError: as Python's own call would.
+            SignatureMismatch: where Python's own call would raise a TypeError, which it is too.
         """
         if not kwargs and self._is_plain and len(args) == len(self._names):
             return dict(zip(self._names, args, strict=True))
         try:
             return dict(self._signature.bind(*args, **kwargs).arguments)
         except TypeError as error:
-            raise TypeError(f"{self.name}(): {error}") from None
+            raise SignatureMismatch(f"{self.name}(): {error}.", hint=f"It takes {self.summary}.") from None
 
     def check(self, arguments: Mapping[str, Any], codec: Codec) -> dict[str, Any]:
         """The same arguments, validated against the annotations.
@@ -70,8 +78,8 @@ class Signature:
         if isinstance(recorded, list | tuple):
             try:
                 recorded = self.bind(recorded, {})
-            except TypeError as error:
-                raise PayloadError(f"the recorded arguments do not fit: {error}") from None
+            except SignatureMismatch as error:
+                raise PayloadError(f"the recorded arguments do not fit: {error.message}", hint=error.hint) from None
         unknown = set(recorded) - set(self._names)
         if unknown:
             raise PayloadError(

@@ -5,23 +5,51 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from nexus_sdk.authoring.activity import check_function
 from nexus_sdk.authoring.context import Context
 from nexus_sdk.authoring.duration import Duration, optional_us
 from nexus_sdk.authoring.ids import check_instance_id
+from nexus_sdk.authoring.names import check_defined_name
 from nexus_sdk.authoring.signature import Signature
 from nexus_sdk.core.current import running
 from nexus_sdk.core.execution import Execution
 from nexus_sdk.core.operation import Operation
 from nexus_sdk.core.operations.child import ChildOperation
+from nexus_sdk.core.operations.ending import Completion
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.program import CoroutineProgram, GeneratorProgram, Program
 from nexus_sdk.errors import DefinitionError, InvalidArgument
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    EndT = TypeVarWithDefault("EndT", default=None)  # a body without a `complete` ends with None
+else:
+    EndT = TypeVar("EndT")
+
+Completes: TypeAlias = AsyncGenerator[Operation[Any] | Completion[T], Any]
+"""What an async generator workflow is annotated with: ``async def ship(ctx: Context) -> Completes[Receipt]``.
+
+Its operations are yielded, and it ends with ``yield ctx.complete(receipt)``.
+"""
 
 
 class Workflow(Generic[P, R]):
@@ -53,11 +81,11 @@ class Workflow(Generic[P, R]):
         self.__module__ = fn.__module__
         self.__wrapped__ = fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Operation[R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ChildOperation[R]:
         """Inside a workflow: the child operation. Outside: a bound call."""
         arguments = self.signature.bind(args, kwargs)
         if running.get() is None:
-            return cast("Operation[R]", BoundCall(self, arguments))
+            return cast("ChildOperation[R]", BoundCall(self, arguments))
         return ChildOperation(
             self.name,
             self.version,
@@ -76,8 +104,9 @@ class Workflow(Generic[P, R]):
 
     @property
     def result_type(self) -> Any:
-        """What `result()` is decoded to: the coroutine's annotation, `Any` for a generator."""
-        return Any if self.is_generator else self.signature.result_type
+        """What `result()` is decoded to: the annotated result, `Any` where there is none."""
+        annotated = self.signature.result_type
+        return _completed_type(annotated) if self.is_generator else annotated
 
     def program(self, execution: Execution, arguments: Payload) -> Program:
         """A program for one run.
@@ -108,7 +137,7 @@ class BoundCall(Generic[R]):
         )
 
 
-Body = Callable[Concatenate[Context, P], AsyncGenerator[Any, Any]]
+Body = Callable[Concatenate[Context, P], Completes[R]]
 CoroutineBody = Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]
 
 
@@ -123,10 +152,10 @@ class WorkflowDecorator:
     @overload
     def __call__(self, fn: CoroutineBody[P, R]) -> Workflow[P, R]: ...
     @overload
-    def __call__(self, fn: Body[P]) -> Workflow[P, Any]: ...
+    def __call__(self, fn: Body[P, EndT]) -> Workflow[P, EndT]: ...
     def __call__(self, fn: Callable[..., Any]) -> Workflow[Any, Any]:
         """Make the definition."""
-        name = self._name or str(getattr(fn, "__name__", ""))
+        name = str(getattr(fn, "__name__", "")) if self._name is None else self._name
         check_function(fn, "workflow", name)
         if not inspect.isasyncgenfunction(fn) and not inspect.iscoroutinefunction(fn):
             raise DefinitionError(
@@ -138,9 +167,10 @@ class WorkflowDecorator:
             inspect.Parameter.POSITIONAL_ONLY,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
         ):
-            raise DefinitionError(f"workflow {name!r} needs `ctx` as its first parameter.")
-        if not isinstance(self._version, str) or not self._version:
-            raise DefinitionError(f"workflow {name!r}: version must be a text, got {self._version!r}.")
+            raise DefinitionError(
+                f"workflow {name!r} needs `ctx` as its first parameter.", hint=f"async def {name}(ctx: Context, …)"
+            )
+        check_defined_name(self._version, f"workflow {name!r}: version")
         try:
             timeout_us = optional_us(self._timeout, "timeout")
         except InvalidArgument as error:
@@ -151,7 +181,7 @@ class WorkflowDecorator:
 @overload
 def workflow(fn: CoroutineBody[P, R], /) -> Workflow[P, R]: ...
 @overload
-def workflow(fn: Body[P], /) -> Workflow[P, Any]: ...
+def workflow(fn: Body[P, EndT], /) -> Workflow[P, EndT]: ...
 @overload
 def workflow(
     name: str | None = None, /, *, version: str = "1", timeout: Duration | None = None
@@ -173,3 +203,13 @@ def workflow(fn: Any = None, /, *, name: str | None = None, version: str = "1", 
         fn, name = None, fn
     decorator = WorkflowDecorator(name, version, timeout)
     return decorator if fn is None else decorator(fn)
+
+
+def _completed_type(annotated: Any) -> Any:
+    """T of `Completes[T]`, as the annotation of an async generator; `Any` of any other."""
+    yielded = next(iter(get_args(annotated)), Any)
+    for one in (yielded, *get_args(yielded)):
+        if get_origin(one) is Completion:
+            (result,) = get_args(one)
+            return Any if isinstance(result, TypeVar) else result
+    return Any

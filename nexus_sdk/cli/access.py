@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,6 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from nexus_sdk.app import DEFAULT_STORE, Nexus
+from nexus_sdk.cli.completing import complete_id
 from nexus_sdk.cli.loading import find_app
 from nexus_sdk.cli.mistakes import Mistake
 from nexus_sdk.client.client import Client
@@ -26,7 +28,7 @@ AppOption = Annotated[
     str | None, typer.Option("--app", envvar="NEXUS_APP", help="MODULE[:APP] whose store, codec and code are used.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The instance.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The instance.", autocompletion=complete_id)]
 
 
 def checked(app: Nexus, *, may_make: bool, is_alone: bool = False) -> Nexus:
@@ -75,10 +77,15 @@ def ask(app: Nexus, question: Callable[[Client], Awaitable[T]]) -> T:
     return asyncio.run(asked())
 
 
-def continuing(*words: str, store: str | None) -> str:
-    """A command that goes on from here, as it is typed."""
-    import shlex
+def continuing(*words: str, id: str | None = None, store: str | None) -> str:
+    """A command that goes on from here, as it is typed.
 
-    if store is not None and os.environ.get("NEXUS_STORE") != store and redact(store) == store:
-        words = (*words, "--store", store)
-    return shlex.join(["nexus", *words])
+    Args:
+        id: the instance it is about, as its argument.
+    """
+    named = () if store is None or os.environ.get("NEXUS_STORE") == store or redact(store) != store else (store,)
+    options = [word for url in named for word in ("--store", url)]
+    if id is None:
+        return shlex.join(["nexus", *words, *options])
+    about = [*options, "--", id] if id.startswith("-") else [id, *options]  # an id may look like an option
+    return shlex.join(["nexus", *words, *about])

@@ -1,4 +1,8 @@
-"""A user's mistake on the command line, and how any error is told. The one rule: nobody sees a traceback of ours."""
+"""A user's mistake on the command line, and how any error is told. The one rule: nobody sees a traceback of ours.
+
+Errors go to stderr, as words or (with --json) as one JSON object; stdout has the answer or nothing. Exit codes: 1 when
+the thing failed, which includes what an instance's status does not allow; 2 for what was typed or defined.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 
 from nexus_sdk.cli import output
-from nexus_sdk.codec.wire_json import failure_to_json
 from nexus_sdk.errors import (
     BlockingError,
     DefinitionError,
@@ -18,6 +21,7 @@ from nexus_sdk.errors import (
     PayloadError,
     ProviderMissing,
     WorkflowEnded,
+    WrongStatus,
 )
 
 P = ParamSpec("P")
@@ -27,6 +31,8 @@ FAILED = 1
 USAGE = 2
 
 _USAGE_ERRORS = (DefinitionError, InvalidArgument, PayloadError, ProviderMissing)
+_REFUSALS = (WrongStatus,)
+"""Arguments that were right in themselves: what they name does not allow it."""
 
 
 class Mistake(Exception):
@@ -45,26 +51,30 @@ class Mistake(Exception):
 
 
 def told(command: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a command: what goes wrong in it is told on stderr (or as JSON), with the right exit code."""
+    """Wrap a command: what goes wrong in it is told on stderr, with the right exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except Mistake as mistake:
-            tell(mistake, is_json=bool(kwargs.get("json")))
-            raise typer.Exit(USAGE) from None
-        except NexusError as error:
+        except (Mistake, NexusError) as error:
             tell(error, is_json=bool(kwargs.get("json")))
-            raise typer.Exit(USAGE if isinstance(error, _USAGE_ERRORS) else FAILED) from None
+            raise typer.Exit(exit_code(error)) from None
 
     return wrapped
 
 
+def exit_code(error: Mistake | NexusError) -> int:
+    """1 when the thing failed, 2 when what was typed or defined makes no sense."""
+    if isinstance(error, _REFUSALS):
+        return FAILED
+    return USAGE if isinstance(error, (Mistake, *_USAGE_ERRORS)) else FAILED
+
+
 def tell(error: Mistake | NexusError, *, is_json: bool, next_steps: tuple[str, ...] = ()) -> None:
-    """Say what went wrong: message, evidence, next step."""
+    """Say what went wrong: evidence, message, next steps."""
     if is_json:
-        output.put_json({"error": described(error)})
+        output.say_json({"error": described(error)})
         return
     failure = error.failure if isinstance(error, WorkflowEnded) else None
     evidence = error.evidence if isinstance(error, Mistake) else output.traceback_of(failure)
@@ -86,9 +96,13 @@ def described(error: Mistake | NexusError) -> dict[str, Any]:
         "message": error.message,
         "hint": error.hint or None,
     }
+    if isinstance(error, Mistake) and error.evidence:
+        said["evidence"] = error.evidence
     if isinstance(error, WorkflowEnded) and error.failure is not None:
+        from nexus_sdk.codec.wire_json import failure_to_json
+
         said["failure"] = failure_to_json(error.failure)
     return said
 
 
-__all__ = ["BlockingError", "FAILED", "USAGE", "Mistake", "described", "tell", "told"]
+__all__ = ["BlockingError", "FAILED", "USAGE", "Mistake", "described", "exit_code", "tell", "told"]

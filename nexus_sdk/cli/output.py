@@ -1,23 +1,22 @@
 """What is shown, and where: results on stdout, everything else on stderr.
 
 The one rule: what goes to a pipe is plain, complete and never cut; colour and fitting to the width are for terminals.
-`NO_COLOR` is honoured (by rich).
+`NO_COLOR` is honoured (by rich, which is imported where it draws: a pipe can do without).
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from nexus_sdk.codec.wire_json import value_to_json
-from nexus_sdk.core.failure import Failure
+    from nexus_sdk.core.failure import Failure
 
 Piece = str | tuple[str, str]
 """A text, or a text and its style."""
@@ -34,11 +33,19 @@ STYLES = {
 }
 """How a status is coloured."""
 
+ENDLESS = 1_000_000
+"""The width of a pipe: nothing is cut there."""
+
+PIPE_COLUMNS = 100
+"""As wide as this is what is drawn for a pipe, unless COLUMNS says otherwise."""
+
 
 def console(stream: IO[str] | None = None) -> Console:
     """A console on stdout (or the stream); made anew, because tests and pagers replace the streams."""
+    from rich.console import Console
+
     stream = stream or sys.stdout
-    width = None if stream.isatty() else 1_000_000
+    width = None if stream.isatty() else ENDLESS
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -49,7 +56,21 @@ def is_terminal(stream: IO[str] | None = None) -> bool:
 
 def width_of(stream: IO[str] | None = None) -> int:
     """The columns to fit into; very many for a pipe."""
-    return console(stream).width
+    return console(stream).width if is_terminal(stream) else ENDLESS
+
+
+def canvas_width(stream: IO[str] | None = None) -> int:
+    """The columns of a drawing: those of the terminal; for a pipe so many as fit most pages."""
+    return width_of(stream) if is_terminal(stream) else shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns
+
+
+def can_draw(stream: IO[str] | None = None) -> bool:
+    """Whether the stream can carry bars and marks; ASCII has to do where it cannot."""
+    try:
+        "█─╌▓░━◆▶✓✗⊘…│└×".encode(getattr(stream or sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def put(*pieces: Piece, style: str = "") -> None:
@@ -72,6 +93,8 @@ def _line(stream: IO[str], pieces: Sequence[Piece], style: str, *, is_cut: bool)
     if not stream.isatty() or hasattr(stream, "rich_proxied_file"):
         print("".join(piece if isinstance(piece, str) else piece[0] for piece in pieces).rstrip(), file=stream)
         return
+    from rich.text import Text
+
     target = console(stream)
     text = Text.assemble(*pieces, style=style)
     if is_cut:
@@ -81,9 +104,19 @@ def _line(stream: IO[str], pieces: Sequence[Piece], style: str, *, is_cut: bool)
         target.print(text, soft_wrap=False)
 
 
+def say_cut(*pieces: Piece, style: str = "") -> None:
+    """A line about what is going on, that a terminal shows only as far as it is wide."""
+    _line(sys.stderr, pieces, style, is_cut=True)
+
+
 def put_json(data: Any, *, is_compact: bool = False) -> None:
     """One JSON value on stdout."""
     print(json_text(data, is_compact=is_compact))
+
+
+def say_json(data: Any) -> None:
+    """One JSON value on stderr: an error."""
+    print(json.dumps(data, indent=2), file=sys.stderr)
 
 
 def json_text(data: Any, *, is_compact: bool = False) -> str:
@@ -99,6 +132,8 @@ def json_text(data: Any, *, is_compact: bool = False) -> str:
 
 def plain(value: Any) -> Any:
     """A user's value as JSON data; its repr where it has none."""
+    from nexus_sdk.codec.wire_json import value_to_json
+
     try:
         return value_to_json(value)
     except Exception:  # a value of an app with a codec of its own; showing it must not fail
@@ -128,6 +163,8 @@ def put_table(headers: Sequence[str], rows: Iterable[Sequence[Piece]], optional:
     Args:
         optional: columns left out, in this order, while a terminal is too narrow for the others.
     """
+    from rich.cells import cell_len
+
     table = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
     kept = list(range(len(headers)))
     widths = [max([cell_len(header), *(cell_len(row[i][0]) for row in table)]) for i, header in enumerate(headers)]
@@ -141,6 +178,8 @@ def put_table(headers: Sequence[str], rows: Iterable[Sequence[Piece]], optional:
 
 
 def _padded(cell: tuple[str, str], width: int, is_last: bool) -> tuple[str, str]:
+    from rich.cells import cell_len
+
     text, style = cell
     return (text if is_last else text + " " * (width - cell_len(text) + 2), style)
 
@@ -165,6 +204,8 @@ def moment_text(moment: datetime) -> str:
 
 def duration_text(seconds: float) -> str:
     """A length of time for people."""
+    if 0 < seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -6,10 +6,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nexus_sdk.cli.output import brief, clock_text, day_text, deadline_text, duration_text
+from nexus_sdk.cli.output import (
+    Piece,
+    brief,
+    clock_text,
+    day_text,
+    deadline_text,
+    duration_text,
+    put_cut,
+    width_of,
+)
 from nexus_sdk.codec.wire_json import event_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
+
+WIDE = 100
+"""From so many columns on, an event is one line; two where it is narrower."""
 
 TONES: dict[type[e.Event], str] = {
     e.WorkflowCompleted: "bold green",
@@ -136,6 +148,48 @@ def _failure(failure: Any) -> str:
 
 def _times(number: int) -> str:
     return "1 attempt" if number == 1 else f"{number} attempts"
+
+
+def put_rows(rows: Sequence[Row]) -> None:
+    """Show the rows on stdout: a turn begins with its time, the events that it brought stand under it."""
+    shown = RowText(rows)
+    for row in rows:
+        for line in shown.lines(row, is_wide=width_of() >= WIDE):
+            put_cut(*line)
+
+
+class RowText:
+    """Rows as lines, told one by one in order.
+
+    Args:
+        rows: those that are known beforehand, to align the columns; none where they come one by one.
+    """
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self._event_width = max((len(row.event) for row in rows), default=18)
+        self._operation_width = min(28, max((len(row.operation) for row in rows), default=16))
+        self._digits = len(str(len(rows))) if rows else 3
+        self._turn = 0
+        self._day = ""
+
+    def lines(self, row: Row, *, is_wide: bool) -> Iterator[list[Piece]]:
+        """The lines of the next row: one where it is wide, two where it is not; the date above where it changes."""
+        is_new = row.turn != self._turn
+        if is_new:
+            today = day_text(row.stamped_at_us)
+            if self._day and today != self._day:
+                yield [(f"{'':>{self._digits}}  {today}", "dim")]
+            self._turn, self._day = row.turn, today
+        time = clock_text(row.stamped_at_us) if is_new else " " * 12
+        number: Piece = (f"{row.number:>{self._digits}}  ", "dim")
+        site: Piece = (f"{row.site}  " if row.site else "", "dim")
+        if is_wide:
+            name = (f"{row.event:<{self._event_width}}  ", row.tone)
+            yield [number, (f"{time}  ", "dim"), name, f"{row.operation:<{self._operation_width}}  ", site, row.detail]
+            return
+        yield [number, (f"{time}  ", "dim"), (row.event, row.tone), f" {row.operation}"]
+        if row.detail or row.site:
+            yield [" " * (self._digits + 4), site, row.detail]
 
 
 # --- what is waited for -----------------------------------------------------------------------------------------------

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import NAMESPACE_URL, uuid5
 
 from nexus_sdk.authoring.duration import Duration, moment_us, to_us
 from nexus_sdk.authoring.ids import check_instance_id
-from nexus_sdk.authoring.registry import Registry
+from nexus_sdk.authoring.names import check_name
+from nexus_sdk.authoring.registry import Registry, near
 from nexus_sdk.authoring.workflow import BoundCall, Workflow
+from nexus_sdk.client.attributes import Attributes, check_attributes
 from nexus_sdk.client.handle import Handle
 from nexus_sdk.client.status import Page, status_of
-from nexus_sdk.core.operation import Operation
+from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.shown import shown
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.apart import Moving
 from nexus_sdk.engine.birth import Start, new_instance
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
-from nexus_sdk.errors import DefinitionError, InstanceExists, InstanceNotFound, InvalidArgument
+from nexus_sdk.errors import DefinitionError, InstanceExists, InstanceNotFound, InvalidArgument, SignatureMismatch
 from nexus_sdk.store.port import InstanceRecord, Query, Store
 
 R = TypeVar("R")
-Attributes = Mapping[str, str | int | float | bool]
+Ts = TypeVarTuple("Ts")
+OnConflict = Literal["raise", "attach"]
+
+
+class StartOptions(TypedDict, total=False):
+    """What may be said about a start beside the workflow and its arguments. See `Client.start`."""
+
+    id: str | None
+    delay: Duration | datetime | None
+    attributes: Attributes | None
+    request_id: str | None
 
 
 class Client:
@@ -37,37 +51,38 @@ class Client:
         self.environment = environment
         self.surroundings = Surroundings(registry, codec, environment, "", "")
 
+    # A workflow is known here by what its call takes and gives, so that its arguments are checked.
     @overload
     async def start(
         self,
-        workflow: Workflow[..., R] | Operation[R] | BoundCall[R],
-        *args: Any,
-        id: str | None = ...,
-        on_conflict: str = ...,
-        delay: Duration | datetime | None = ...,
-        attributes: Attributes | None = ...,
-        request_id: str | None = ...,
+        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
+        /,
+        *args: Unpack[Ts],
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
     ) -> Handle[R]: ...
     @overload
     async def start(
         self,
-        workflow: str,
-        *args: Any,
-        id: str | None = ...,
-        on_conflict: str = ...,
-        delay: Duration | datetime | None = ...,
-        attributes: Attributes | None = ...,
-        request_id: str | None = ...,
+        workflow: ChildOperation[R] | BoundCall[R],
+        *,
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
+    ) -> Handle[R]: ...
+    @overload
+    async def start(
+        self, workflow: str, *args: Any, on_conflict: OnConflict = ..., **options: Unpack[StartOptions]
     ) -> Handle[Any]: ...
     async def start(
         self,
         workflow: Any,
         *args: Any,
         id: str | None = None,
-        on_conflict: str = "raise",
+        on_conflict: OnConflict = "raise",
         delay: Duration | datetime | None = None,
         attributes: Attributes | None = None,
         request_id: str | None = None,
+        **unknown: Any,
     ) -> Handle[Any]:
         """Start an instance; durable when this returns.
 
@@ -81,14 +96,24 @@ class Client:
 
         Raises:
             InstanceExists: the id is taken; with ``attach``: by a start with other arguments.
-            DefinitionError: the arguments do not fit the signature, or this app has no such workflow.
+            SignatureMismatch: the arguments do not fit the signature.
+            DefinitionError: this app has no such workflow.
+            InvalidArgument: an id, a delay or another option is not acceptable.
             PayloadError: an argument is not of the annotated type, or cannot be encoded.
         """
+        if unknown:
+            raise SignatureMismatch(
+                f"start() has no option {next(iter(unknown))!r}.",
+                hint="Its keyword arguments are options; the workflow's go with a call of it: fulfil(order=order).",
+            )
         if on_conflict not in ("raise", "attach"):
-            raise InvalidArgument(f"on_conflict is 'raise' or 'attach', got {on_conflict!r:.60}.")
+            raise InvalidArgument(
+                f"on_conflict is 'raise' or 'attach', got {shown(on_conflict)}.",
+                hint="'attach' gives the instance that has the id, if it was started with the same arguments.",
+            )
         definition, arguments = self._bound(workflow, args)
         token = self.environment.randomness.token
-        request = _checked_text(request_id, "request_id") if request_id is not None else token()
+        request = check_name(request_id, "a request id") if request_id is not None else token()
         # Without an id the request makes one: the same request, the same instance.
         instance_id = check_instance_id(id) if id is not None else uuid5(NAMESPACE_URL, request).hex
         now_us = self.environment.clock.now_us()
@@ -101,11 +126,13 @@ class Client:
             request_id=request,
             timeout_us=definition.timeout_us,
             start_at_us=_start_at_us(delay, now_us),
-            attributes=_checked_attributes(attributes or {}),
+            attributes=check_attributes({} if attributes is None else attributes),
         )
-        new = new_instance(start, run_id=token(), turn_id=token(), now_us=now_us)
+        moving = Moving(self.store.capabilities.payload_bytes_max)
+        new = moving.instance(new_instance(start, run_id=token(), turn_id=token(), now_us=now_us))
         handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
+            await moving.put(self.store, now_us=now_us)
             await self.store.create(new, now_us=now_us)
         except InstanceExists as error:
             if on_conflict == "raise":
@@ -126,9 +153,24 @@ class Client:
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
-        """A page of instances, newest first."""
-        if not isinstance(limit, int) or not 1 <= limit <= 1_000:
-            raise InvalidArgument(f"list: limit is from 1 to 1000, got {limit!r:.60}.")
+        """A page of instances, newest first. What is not given does not restrict.
+
+        Args:
+            status: one status or several.
+            workflow: the name of a workflow.
+            attributes: all of these must be equal.
+            created_after: an aware datetime; created then or later.
+            limit: from 1 to 1,000 on a page.
+            cursor: the `cursor` of the page before.
+        """
+        if type(limit) is not int or not 1 <= limit <= 1_000:
+            raise InvalidArgument(
+                f"list: limit is from 1 to 1000, got {shown(limit)}.", hint="For more, ask again with the page's cursor."
+            )
+        if cursor is not None and not isinstance(cursor, str):
+            raise InvalidArgument(
+                f"list: a cursor is a text, got {shown(cursor)}.", hint="Pass the cursor of the last page as it is, or none."
+            )
         query = _query(status, workflow, attributes, created_after)
         page = await self.store.list(query, limit=limit, cursor=cursor)
         return Page([status_of(record, self.codec) for record in page.records], page.cursor)
@@ -140,7 +182,7 @@ class Client:
         attributes: Attributes | None = None,
         created_after: datetime | None = None,
     ) -> int:
-        """How many instances match."""
+        """How many instances match; `status`, `workflow`, `attributes` and `created_after` as for `list`."""
         return await self.store.count(_query(status, workflow, attributes, created_after))
 
     async def exists(self, id: str) -> bool:
@@ -162,14 +204,11 @@ class Client:
             workflow = self.registry.latest(workflow)
         if not isinstance(workflow, Workflow):
             raise DefinitionError(
-                f"start takes what @workflow made, or a call of it, got {workflow!r:.80}.",
+                f"start takes what @workflow made, or a call of it, got {shown(workflow)}.",
                 hint="client.start(fulfil, order) or client.start(fulfil(order=order)).",
             )
         definition = self._served(workflow)
-        try:
-            return definition, definition.signature.bind(args, {})
-        except TypeError as error:
-            raise DefinitionError(str(error), hint="Keyword arguments go with a bound call: fulfil(order=o).") from None
+        return definition, definition.signature.bind(args, {})
 
     def _served(self, workflow: Workflow[Any, Any]) -> Workflow[Any, Any]:
         if self.registry.workflow(workflow.name, workflow.version) is None:
@@ -196,26 +235,21 @@ def _start_at_us(delay: Duration | datetime | None, now_us: int) -> int | None:
     return now_us + to_us(delay, "delay")
 
 
-def _checked_text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidArgument(f"{what} is a text, got {value!r:.60}.")
-    return value
-
-
-def _checked_attributes(attributes: Attributes) -> Attributes:
-    for name, value in attributes.items():
-        if not isinstance(name, str) or not isinstance(value, str | int | float | bool):
-            raise InvalidArgument(f"attributes are texts, numbers or booleans by name, got {name!r:.40}={value!r:.60}.")
-    return dict(attributes)
+def _statuses(status: Any) -> frozenset[Status]:
+    if status is None:
+        return frozenset()
+    wanted = list(status) if isinstance(status, Iterable) and not isinstance(status, str) else [status]
+    wrong = [one for one in wanted if one not in list(Status)]
+    if wrong:
+        hint = near(wrong[0], Status) if isinstance(wrong[0], str) else ""
+        raise InvalidArgument(f"a status is one of {', '.join(Status)}; got {shown(wrong[0])}.", hint=hint)
+    return frozenset(map(Status, wanted))
 
 
 def _query(status: Any, workflow: str | None, attributes: Attributes | None, created_after: datetime | None) -> Query:
-    wanted = [] if status is None else [status] if isinstance(status, str) else list(status)
-    try:
-        statuses = frozenset(Status(one) for one in wanted)
-    except ValueError:
-        raise InvalidArgument(f"a status is one of {', '.join(Status)}; got {status!r:.60}.") from None
-    query = Query(statuses, workflow, _checked_attributes(attributes or {}))
+    if workflow is not None:
+        check_name(workflow, "a workflow's name")
+    query = Query(_statuses(status), workflow, check_attributes({} if attributes is None else attributes))
     if created_after is not None:
         query = replace(query, created_after_us=moment_us(created_after, "created_after"))
     return query

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nexus_sdk.authoring.duration import Duration, optional_us
+from nexus_sdk.authoring.names import check_name, check_reason
 from nexus_sdk.client.history import History
 from nexus_sdk.client.status import InstanceStatus, status_of
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.apart import Moving, read_batches
 from nexus_sdk.engine.birth import inbox_message
 from nexus_sdk.engine.inspection import query_instance
 from nexus_sdk.engine.rewinding import rewind_instance
@@ -19,7 +21,6 @@ from nexus_sdk.errors import (
     BlockingError,
     Codes,
     HistoryCorruptedError,
-    InvalidArgument,
     WaitTimedOut,
     WorkflowCancelled,
     WorkflowFailed,
@@ -78,14 +79,14 @@ class Handle(Generic[R]):
         return await self._result(stops_at_blocked=True)
 
     async def history(self) -> History:
-        """The events of the present run, the chain of its batches verified.
+        """The events of the present run with all their payloads, the chain of its batches verified.
 
         Raises:
             InstanceNotFound: no such instance.
             HistoryCorruptedError: what is stored was altered.
         """
         loaded = await self._client.store.load(self.id)
-        batches = [wire.decode_batch(batch.data) for batch in loaded.batches]
+        batches = await read_batches(self._client.store, self.id, loaded.batches, every=True)
         wire.verify(batches, last_hash=loaded.record.last_hash)
         return History(batches)
 
@@ -97,6 +98,7 @@ class Handle(Generic[R]):
             InstanceNotFound: no such instance.
             DefinitionError: this app does not have its workflow.
         """
+        check_name(name, "a query's name")
         return await query_instance(self._client.store, self.id, name, args, self._client.surroundings)
 
     # --- telling ----------------------------------------------------------------------------------------------------
@@ -108,10 +110,9 @@ class Handle(Generic[R]):
             InstanceNotFound, InstanceFinished: nobody is there to take it.
             PayloadError: it cannot be encoded.
         """
-        if not isinstance(name, str) or not name:
-            raise InvalidArgument(f"an event's name is a text, got {name!r:.60}.")
-        if event_id is not None and (not isinstance(event_id, str) or not event_id):
-            raise InvalidArgument(f"an event id is a text, got {event_id!r:.60}.")
+        check_name(name, "an event's name")
+        if event_id is not None:
+            check_name(event_id, "an event id")
         event = e.EventReceived(name, self._client.codec.encode(payload), event_id)
         id = f"event:{event_id}" if event_id is not None else f"event:{self._client.environment.randomness.token()}:"
         await self._send(id, event, is_remembered=event_id is not None)
@@ -122,7 +123,7 @@ class Handle(Generic[R]):
         Raises:
             InstanceNotFound, InstanceFinished: nobody is there to ask.
         """
-        await self._send(self._token("cancel"), e.CancelRequested(reason))
+        await self._send(self._token("cancel"), e.CancelRequested(check_reason(reason)))
 
     async def terminate(self, reason: str = "") -> None:
         """End the instance; its code has no say. Its activities and attached children are cancelled.
@@ -130,7 +131,7 @@ class Handle(Generic[R]):
         Raises:
             InstanceNotFound, InstanceFinished: there is nothing to end.
         """
-        await self._send(self._token("terminate"), e.WorkflowTerminated(reason))
+        await self._send(self._token("terminate"), e.WorkflowTerminated(check_reason(reason)))
 
     async def suspend(self, reason: str = "") -> None:
         """Hold the instance: messages are kept and timers wait, until `resume`.
@@ -138,7 +139,7 @@ class Handle(Generic[R]):
         Raises:
             InstanceNotFound, InstanceFinished: there is nothing to hold.
         """
-        await self._send(self._token("suspend"), e.WorkflowSuspended(reason))
+        await self._send(self._token("suspend"), e.WorkflowSuspended(check_reason(reason)))
 
     async def resume(self) -> None:
         """Let a suspended instance go on, or a blocked one try again.
@@ -153,7 +154,7 @@ class Handle(Generic[R]):
 
         Raises:
             InstanceNotFound: no such instance.
-            InvalidArgument: it has not failed.
+            WrongStatus: it has not failed.
         """
         await rewind_instance(self._client.store, self.id, self._client.surroundings)
 
@@ -180,7 +181,8 @@ class Handle(Generic[R]):
 
     async def _ended(self, record: InstanceRecord) -> R:
         loaded = await self._client.store.load(self.id, run_id=record.run_id, after=record.last_batch - 1)
-        last = wire.decode_batch(loaded.batches[-1].data) if loaded.batches else None
+        batches = await read_batches(self._client.store, self.id, loaded.batches[-1:], every=True)
+        last = batches[0] if batches else None
         end = last.events[-1] if last and last.events else None
         match end:
             case e.WorkflowCompleted(result=payload):
@@ -199,8 +201,11 @@ class Handle(Generic[R]):
         return f"{kind}:{self._client.environment.randomness.token()}"
 
     async def _send(self, id: str, event: e.Event, is_remembered: bool = False) -> None:
-        message = inbox_message(id, self.id, event, is_remembered=is_remembered)
-        await self._client.store.send([message], now_us=self._client.environment.clock.now_us())
+        store, now_us = self._client.store, self._client.environment.clock.now_us()
+        moving = Moving(store.capabilities.payload_bytes_max)
+        message = moving.message(inbox_message(id, self.id, event, is_remembered=is_remembered))
+        await moving.put(store, now_us=now_us)
+        await store.send([message], now_us=now_us)
 
     def __repr__(self) -> str:
         return f"<handle of {self.id!r}>"

@@ -17,7 +17,16 @@ from nexus_sdk.store.port import InstanceRecord
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
-    """An instance as of one moment. `failure` says why it failed or is blocked."""
+    """An instance as of one moment. `failure` says why it failed or is blocked.
+
+    Attributes:
+        created_at, updated_at: aware UTC; when it was started, and its last turn.
+        run: 1 for the first; counts up at each continue-as-new and rewind.
+        custom_status: what the workflow set with `ctx.set_status`, None if nothing.
+        failure: its `.type`, `.message`, `.code` and `.traceback`; None while nothing is wrong.
+        attributes: those it was started with.
+        parent_id: the instance that started it as a child, None if no other did.
+    """
 
     id: str
     status: Status

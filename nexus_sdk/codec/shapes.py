@@ -20,12 +20,12 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nexus_sdk.core.events import IGNORABLE_FROM, KINDS, Event
-from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.payload import APART, Payload
 from nexus_sdk.errors import HistoryCorruptedError
 
 T = TypeVar("T")
 Row = Sequence[Any]
-Bodies = Sequence[bytes | None]
+Bodies = Sequence[bytes | tuple[bytes] | None]
 Write = Callable[[Any, list[Payload]], Any]
 Read = Callable[[Any, Bodies], Any]
 
@@ -211,9 +211,15 @@ def write_payload(payload: Payload, payloads: list[Payload]) -> list[Any]:
         return []
     row = [len(payloads), payload.encoding, payload.digest, payload.size]
     payloads.append(payload)
-    if payload.schema is not None or payload.key_id is not None or payload.reference is not None:
-        row += [payload.schema, payload.key_id, payload.reference]
+    if payload.schema is not None or payload.key_id is not None:
+        row += [payload.schema, payload.key_id]
     return row
+
+
+def write_body(payload: Payload) -> bytes | list[bytes] | None:
+    """What stands for a payload's bytes among the bodies: they themselves; their digest when they lie apart; nil when
+    they were erased."""
+    return payload.data if payload.reference is None else [payload.digest]
 
 
 _NEW: Any = object.__new__
@@ -228,13 +234,15 @@ def read_payload(row: Row, bodies: Bodies) -> Payload:
         return _EMPTY
     payload: Payload = _NEW(Payload)
     _SET_ENCODING(payload, row[1])
-    _SET_DATA(payload, bodies[row[0]])
+    body = bodies[row[0]]
+    is_apart = type(body) is tuple
+    _SET_DATA(payload, None if is_apart else body)
+    _SET_REFERENCE(payload, APART if is_apart else None)
     _SET_DIGEST(payload, row[2])
     _SET_SIZE(payload, row[3])
-    schema, key_id, reference = row[4:7] if len(row) > 6 else (None, None, None)
+    schema, key_id = row[4:6] if len(row) > 5 else (None, None)
     _SET_SCHEMA(payload, schema)
     _SET_KEY_ID(payload, key_id)
-    _SET_REFERENCE(payload, reference)
     return payload
 
 

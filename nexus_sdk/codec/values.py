@@ -82,8 +82,8 @@ def _decode(payload: Payload) -> Any:
             hint="Give the app the codec that wrote it: Nexus(…, codec=…).",
         )
     if payload.data is None:
-        place = f"lie under {payload.reference!r} and were not fetched" if payload.reference else "were erased"
-        raise PayloadError(f"the {payload.size:,} bytes of this payload {place}.")
+        place = "of a large payload are not in the store" if payload.reference else "were erased"
+        raise PayloadError(f"the {payload.size:,} bytes {place}.")
     try:
         return plain.unpack(payload.data)
     except Exception as error:  # an extension's reader may raise anything on bytes that are not its own

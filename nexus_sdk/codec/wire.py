@@ -1,14 +1,14 @@
 """The stable form of what is stored. The one rule: what any released version wrote, every later version reads.
 
 A batch is msgpack ``[head, bodies]``. The head is msgpack ``[format, previous hash, header, events]``; the bodies are
-the payloads' bytes, nil where they were erased. The batch's hash is ``sha256(previous hash + head)``: it covers the
-payloads' digests and not their bytes, so payloads can be erased without breaking the chain. Messages, requests,
+the payloads' bytes; nil where they were erased, ``[digest]`` where they lie apart. The batch's hash is ``sha256(previous hash + head)``: it covers the
+payloads' digests and not their bytes, so payloads can be erased, and moved, without breaking the chain. Messages, requests,
 payloads and failures outside a history are ``[format, array, bodies]``. How things are arrays: see `shapes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NoReturn, TypeVar
@@ -23,6 +23,7 @@ from nexus_sdk.codec.shapes import (
     read_events,
     read_payload,
     shape_of,
+    write_body,
     write_event,
     write_payload,
 )
@@ -50,7 +51,7 @@ def encode_batch(header: BatchHeader, events: Iterable[Event], previous_hash: by
     payloads: list[Payload] = []
     rows = [write_event(event, payloads) for event in events]
     head = _pack([header.format, previous_hash, _HEADER.write(header, payloads), rows])
-    return _pack([head, [payload.data for payload in payloads]]), sha256(previous_hash + head).digest()
+    return _pack([head, [write_body(payload) for payload in payloads]]), sha256(previous_hash + head).digest()
 
 
 def decode_batch(data: bytes) -> Batch:
@@ -174,10 +175,53 @@ def decode_payload(data: bytes) -> Payload:
     return _decode(read_payload, "payload", data)
 
 
+# --- bytes that lie apart ---------------------------------------------------------------------------------------------
+
+
+def set_apart(data: bytes, bytes_max: int) -> tuple[bytes, dict[bytes, bytes]]:
+    """Encoded things without the payloads that have more than `bytes_max` bytes, and these by their digests."""
+    *front, bodies = msgpack.unpackb(data, use_list=False)
+    blobs: dict[bytes, bytes] = {}
+    kept = []
+    for body in bodies:
+        if type(body) is bytes and len(body) > bytes_max:
+            digest = sha256(body).digest()
+            blobs[digest] = body
+            kept.append([digest])
+        else:
+            kept.append(body)
+    return (_pack([*front, kept]), blobs) if blobs else (data, blobs)
+
+
+def set_in(data: bytes, blobs: Mapping[bytes, bytes]) -> bytes:
+    """The reverse of `set_apart`, for the blobs that are given."""
+    *front, bodies = msgpack.unpackb(data, use_list=False)
+    return _pack([*front, [blobs.get(body[0], body) if type(body) is tuple else body for body in bodies]])
+
+
+_MARK = b"\x91\xc4\x20"
+"""How ``[digest]`` begins: where this does not occur, nothing lies apart."""
+
+
+def apart_in(data: bytes) -> list[bytes]:
+    """The digests of the payloads of encoded things that lie apart. Cheap where nothing does."""
+    if _MARK not in data:
+        return []
+    return [body[0] for body in msgpack.unpackb(data, use_list=False)[-1] if type(body) is tuple]
+
+
+def apart_in_events(events: Iterable[Event]) -> list[bytes]:
+    """The digests of the payloads of events that lie apart."""
+    payloads: list[Payload] = []
+    for event in events:
+        write_event(event, payloads)
+    return [payload.digest for payload in payloads if payload.reference is not None]
+
+
 def _encode(write: Callable[[T, list[Payload]], list[Any]], value: T) -> bytes:
     payloads: list[Payload] = []
     row = write(value, payloads)
-    return _pack([FORMAT, row, [payload.data for payload in payloads]])
+    return _pack([FORMAT, row, [write_body(payload) for payload in payloads]])
 
 
 def _decode(read: Callable[[Row, Bodies], T], what: str, data: bytes) -> T:

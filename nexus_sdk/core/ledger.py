@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
-from nexus_sdk.core.mismatch import Mismatch
+from nexus_sdk.core.mismatch import Mismatch, differing
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.program import Site, line_of
 
@@ -35,6 +35,8 @@ class Ledger:
 
     Attributes:
         is_replaying: whether the code runs over what it did before.
+        is_strict: at replay, what operations were given is compared, too: arguments, payloads, deadlines. Costs an
+            encoding of each.
         last_output: the event of the latest `output`: the recorded one at replay, with what was decided then.
         custom_status: the latest one.
     """
@@ -43,6 +45,7 @@ class Ledger:
         self._identity = identity
         self._rules = rules
         self.is_replaying = False
+        self.is_strict = False
         self.last_output: e.Output | None = None
         self.custom_status: Payload | None = None
         self._recorded: Sequence[e.Event] = ()
@@ -118,6 +121,8 @@ class Ledger:
             return
         recorded = self._peek()
         if isinstance(recorded, e.Output) and recorded.path == path and operation.matches(recorded):
+            if self.is_strict and (given := differing(recorded, operation.outline(path))):
+                raise self._rules.blame(self._mismatch(recorded, operation.outline(path), given))
             self._cursor += 1
             self.last_output = recorded
             return
@@ -143,6 +148,8 @@ class Ledger:
         recorded = self._peek()
         if type(recorded) is not type(event):
             raise self._mismatch(recorded, event)
+        if self.is_strict and (given := differing(recorded, event)):
+            raise self._mismatch(recorded, event, given)
         self._cursor += 1
 
     def recorded_next_run_id(self) -> str | None:
@@ -177,8 +184,8 @@ class Ledger:
         """The error for a recorded outcome of something that the code did not ask for."""
         return self._mismatch(event, None)
 
-    def _mismatch(self, recorded: e.Event | None, asked: e.Event | None) -> NonDeterminismError:
-        return Mismatch(self._identity, recorded=recorded, asked=asked).error()
+    def _mismatch(self, recorded: e.Event | None, asked: e.Event | None, given: str = "") -> NonDeterminismError:
+        return Mismatch(self._identity, recorded=recorded, asked=asked, given=given).error()
 
     def _peek(self) -> e.Event | None:
         """The next recorded event that counts: annotations and patch decisions are passed over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.core import events as e
+from nexus_sdk.core.payload import Payload
 from nexus_sdk.errors import NonDeterminismError
 
 if TYPE_CHECKING:
@@ -31,12 +32,19 @@ _NOUNS: dict[type[e.Event], str] = {
 
 
 class Mismatch:
-    """One disagreement: the recorded event that was expected, and what the code asks for instead (None: nothing)."""
+    """One disagreement: the recorded event that was expected, and what the code asks for instead (None: nothing).
 
-    def __init__(self, identity: Identity, *, recorded: e.Event | None, asked: e.Event | None) -> None:
+    Args:
+        given: where both ask for the same: what they give it otherwise (see `differing`).
+    """
+
+    def __init__(
+        self, identity: Identity, *, recorded: e.Event | None, asked: e.Event | None, given: str = ""
+    ) -> None:
         self._identity = identity
         self._recorded = recorded
         self._asked = asked
+        self._given = given
 
     def error(self) -> NonDeterminismError:
         """The error that tells it."""
@@ -50,6 +58,8 @@ class Mismatch:
 
     def _says(self) -> str:
         recorded, asked = self._recorded, self._asked
+        if self._given:
+            return f"the code now asks for {describe(asked)} with another {self._given} than history has"
         if recorded is None or (recorded.is_input and asked is not None):
             return f"history has nothing here, the code now asks for {describe(asked)}"
         old = getattr(recorded, "site", "")
@@ -58,6 +68,29 @@ class Mismatch:
             return f"history has the outcome of {describe(recorded)}, which the code did not ask for"
         now = f"asks for {describe(asked)}" if asked is not None else "asks for nothing more"
         return f"history has {describe(recorded)}{was}, the code now {now}"
+
+
+_GIVEN = {
+    "arguments": "set of arguments",
+    "payload": "payload",
+    "result": "result",
+    "due_us": "deadline",
+    "target": "target",
+    "instance_id": "instance id",
+    "version": "version",
+}
+"""What an operation is given, and a strict replay compares, by the event's field. Fields of one name mean one thing."""
+
+
+def differing(recorded: e.Event | None, asked: e.Event) -> str:
+    """What two events of one kind were given otherwise, in words; empty if nothing. Payloads by their digests."""
+    for field, words in _GIVEN.items():
+        before, now = getattr(recorded, field, None), getattr(asked, field, None)
+        if isinstance(before, Payload) and isinstance(now, Payload):
+            before, now = before.digest, now.digest
+        if before != now:
+            return words
+    return ""
 
 
 def describe(event: e.Event | None) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+APART = "apart"
+"""The `Payload.reference` of bytes that the store keeps apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -17,7 +20,8 @@ class Payload:
         size: bytes, of the encoded value.
         schema: a name for the value's shape, for readers in other languages.
         key_id: the key it is encrypted with.
-        reference: where the bytes lie when they are too large to travel with the history.
+        reference: `APART` when the bytes are too large to travel with the history and lie among the instance's blobs,
+            under their digest.
     """
 
     encoding: str

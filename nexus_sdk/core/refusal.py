@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 from nexus_sdk.core.program import Program
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import BlockingError, IllegalAwaitError, IllegalYieldError
 
 _LIBRARIES = tuple({path for name in ("stdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))})
@@ -61,7 +62,7 @@ def where(program: Program) -> str:
 
 def _is_library(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(_LIBRARIES) or frame.f_globals.get("__name__", "").startswith(
-        ("nexus_sdk.core", "nexus_sdk.authoring")
+        "nexus_sdk."
     )
 
 
@@ -70,7 +71,10 @@ def _file(frame: FrameType) -> str:
 
 
 def _name_of(what: Any) -> str:
-    return "nothing" if what is None else f"{type(what).__name__} {what!r:.60}"
+    if what is None:
+        return "nothing"
+    kind, said = type(what).__name__, shown(what)
+    return f"{kind} {said}" if isinstance(what, str | int | float) and not said.startswith("a ") else kind
 
 
 def _advice(what: Any) -> str:

@@ -13,6 +13,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Message
 from nexus_sdk.core.request import ActivityRequest
+from nexus_sdk.engine.apart import Moving, read_bytes
 from nexus_sdk.engine.attempt import Ending, Failed, Returned, RunningAttempt, Stop, Stopped
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
@@ -52,7 +53,10 @@ class Activities:
     async def run(self, delivery: TaskDelivery) -> None:
         """Run one delivered attempt, and see to what follows from it."""
         try:
-            request = wire.decode_request(delivery.task.body)
+            body = await self._ask(
+                delivery.task, partial(read_bytes, self._store, delivery.task.instance_id, delivery.task.body)
+            )
+            request = wire.decode_request(body)
         except HistoryCorruptedError as error:
             # Written by a later release, perhaps: a worker of that one can read it.
             await self._leave_to_others(delivery, delivery.task.id, str(error))
@@ -85,7 +89,7 @@ class Activities:
             environment=self._surroundings.environment,
             beat=self._beat,
             encode_details=wire.encode_payload,
-            previous_details=self._details(delivery),
+            previous_details=await self._details(delivery),
         )
         self.running[delivery.task.id] = attempt
         try:
@@ -158,7 +162,10 @@ class Activities:
             body=wire.encode_request(request),
             details=attempt.details if attempt.details is not None else task.details,
         )
+        moving = Moving(self._store.capabilities.payload_bytes_max)
+        following = moving.task(following)
         try:
+            await self._ask(task, partial(moving.put, self._store, now_us=now_us))
             await self._ask(task, partial(self._store.retry, attempt.delivery, following, now_us=now_us))
         except ConflictError:
             return  # the lease is another's by now, and so is the operation
@@ -193,13 +200,19 @@ class Activities:
         if heartbeat_us is not None:
             # A worker that dies is noticed as soon as its heartbeat is missed.
             lease = replace(lease, seconds=min(lease.seconds, heartbeat_us / 1_000_000))
-        return await self._store.extend(delivery, lease=lease, now_us=self._now_us(), details=details)
+        now_us = self._now_us()
+        moving = Moving(self._store.capabilities.payload_bytes_max)
+        details = details and moving.bytes_of(delivery.task.instance_id, details)
+        await moving.put(self._store, now_us=now_us)
+        return await self._store.extend(delivery, lease=lease, now_us=now_us, details=details)
 
-    def _details(self, delivery: TaskDelivery) -> object:
-        if delivery.task.details is None:
+    async def _details(self, delivery: TaskDelivery) -> object:
+        task = delivery.task
+        if task.details is None:
             return None
         try:
-            return self._surroundings.codec.decode(wire.decode_payload(delivery.task.details))
+            data = await self._ask(task, partial(read_bytes, self._store, task.instance_id, task.details))
+            return self._surroundings.codec.decode(wire.decode_payload(data))
         except (HistoryCorruptedError, PayloadError) as error:
             # Only a hint for the next attempt: an activity must be able to begin without it anyway.
             said = f"the last heartbeat details of {delivery.task.id} cannot be read: {error.message}"

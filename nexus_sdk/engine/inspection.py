@@ -21,7 +21,7 @@ async def query_instance(
         DefinitionError: this app does not have its workflow.
         UnknownQuery: no such handler at this point.
     """
-    instance = open_instance(await store.load(instance_id))
+    instance = await open_instance(store, await store.load(instance_id))
     try:
         return _ask(instance, name, arguments, surroundings)
     finally:

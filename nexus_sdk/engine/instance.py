@@ -14,9 +14,10 @@ from nexus_sdk.core.execution import Execution, Identity, Services
 from nexus_sdk.core.history import Batch, BatchHeader
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
+from nexus_sdk.engine.apart import read_batches
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.errors import HistoryCorruptedError
-from nexus_sdk.store.port import InstanceRecord, Loaded, StoredBatch
+from nexus_sdk.store.port import InstanceRecord, Loaded, Store, StoredBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +85,15 @@ class Instance:
             self.execution = None
 
 
-def open_instance(loaded: Loaded) -> Instance:
-    """The instance of a full load.
+async def open_instance(store: Store, loaded: Loaded) -> Instance:
+    """The instance of a full load, with the payloads that lie apart and that its code will look at.
 
     Raises:
         HistoryCorruptedError: its history does not decode, has a gap, or its chain does not verify.
     """
-    history = [wire.decode_batch(batch.data) for batch in loaded.batches]
-    wire.verify(history)
     record = loaded.record
+    history = await read_batches(store, record.id, loaded.batches, every=False)
+    wire.verify(history)
     if not history or history[-1].hash != record.last_hash or history[-1].header.number != record.last_batch:
         raise HistoryCorruptedError(
             f"{record.id}: its record says that {record.last_batch} batches were written; the history has "

@@ -18,7 +18,7 @@ from nexus_sdk.core.status import Status
 from nexus_sdk.engine.birth import first_batch
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.outbox import sends_of
-from nexus_sdk.errors import InvalidArgument
+from nexus_sdk.errors import WrongStatus
 from nexus_sdk.store.port import Commit, InstanceRecord, Store
 
 _FAILURES = (e.ActivityFailed, e.ChildFailed, e.EventRefused, e.TimerFired)
@@ -29,14 +29,17 @@ async def rewind_instance(store: Store, instance_id: str, surroundings: Surround
 
     Raises:
         InstanceNotFound: no such instance.
-        InvalidArgument: it has not failed.
+        WrongStatus: it has not failed.
         ConflictError: somebody else rewound it at the same time.
     """
     loaded = await store.load(instance_id)
     record = loaded.record
     if record.status is not Status.FAILED:
-        raise InvalidArgument(f"{instance_id} is {record.status}; only a failed instance can be rewound.")
-    old = open_instance(loaded)
+        raise WrongStatus(
+            f"{instance_id} is {record.status}; only a failed instance can be rewound.",
+            hint="Start a new instance." if record.status.is_finished else "Look at what it waits for: nexus show.",
+        )
+    old = await open_instance(store, loaded)
     await _reopen(store, old, [wire.decode_batch(batch.data) for batch in loaded.batches], surroundings)
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.apart import Moving, commit_set_apart, read_messages
 from nexus_sdk.engine.birth import continued, first_batch
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
@@ -172,14 +173,16 @@ class Turns:
         instance = self._warm.get(instance_id)
         if instance is not None and self._will_do(instance, mail):
             self._warm.move_to_end(instance_id)
+            if mail.inbox:
+                mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, mail.inbox))
             return instance
         loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
-        mail.loaded = loaded.messages
+        mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, loaded.messages))
         if instance is not None and _position(instance.record) == _position(loaded.record):
             return instance
         self.forget(instance_id)
         try:
-            return open_instance(loaded)
+            return await self._ask(instance_id, partial(open_instance, self._store, loaded))
         except HistoryCorruptedError as error:
             return error
 
@@ -217,7 +220,9 @@ class Turns:
 
     async def _commit(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Taken:
         before = instance.record
-        commit = self._prepared(instance, decision, mail, held_through)
+        prepared = self._prepared(instance, decision, mail, held_through)
+        set_apart = partial(commit_set_apart, self._store, prepared, now_us=self._now_us())
+        commit = await self._ask(before.id, set_apart)
         size = sum(len(batch.data) for batch in commit.batches)
         if size > self._store.capabilities.commit_bytes_max:
             raise PayloadTooLarge(
@@ -358,8 +363,12 @@ class Turns:
             mail.outcomes.remove(outcome)
 
     async def _send_outcome(self, outcome: Outcome) -> None:
+        now_us = self._now_us()
+        moving = Moving(self._store.capabilities.payload_bytes_max)
+        message = moving.message(outcome.for_inbox())
         try:
-            await self._store.send([outcome.for_inbox()], now_us=self._now_us(), settles=[outcome.delivery])
+            await moving.put(self._store, now_us=now_us)
+            await self._store.send([message], now_us=now_us, settles=[outcome.delivery])
         except (InstanceFinished, InstanceNotFound):
             await self._store.ack(outcome.delivery)
         except ConflictError:

@@ -70,7 +70,6 @@ class Worker:
         self._options = options
         self._lease = Lease(self.id, options.lease_seconds)
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
-        self._queues = options.task_queues if options.task_queues is not None else registry.task_queues
         self._courtesy = Courtesy(environment.clock, environment.randomness)
         self._turns = Turns(store, self._surroundings, self._lease, self._claiming, self._courtesy, options.warm_max)
         self._activities = Activities(store, self._surroundings, self._lease, self._courtesy, self._report)
@@ -143,6 +142,10 @@ class Worker:
         self._move(instance_id)
         while instance_id in self._moving:
             await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+
+    def wake(self) -> None:
+        """Look for work now, though nobody rang: what this worker serves has changed."""
+        self._bell.ring()
 
     @property
     def is_idle(self) -> bool:
@@ -236,6 +239,11 @@ class Worker:
             self._move(delivery.instance_id)
         else:
             self._start_activity(delivery)
+
+    @property
+    def _queues(self) -> frozenset[str]:
+        named = self._options.task_queues
+        return named if named is not None else self._surroundings.registry.task_queues
 
     def _slots_free(self) -> int:
         return self._options.concurrency - len(self._activities.running) - self._starting - self._claimed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nexus_sdk.errors import StoreError
+from nexus_sdk.errors import InvalidCursor
 from nexus_sdk.store.port import InstanceRecord, Query, RecordPage
 
 Position = tuple[int, str]
@@ -25,11 +25,11 @@ def from_cursor(cursor: str) -> Position:
     """The position that a cursor names.
 
     Raises:
-        StoreError: it is no cursor of ours.
+        InvalidCursor: it is none of ours.
     """
     created_us, separator, instance_id = cursor.partition(":")
     if not separator or not created_us.lstrip("-").isdigit():
-        raise StoreError(f"{cursor!r} is not a cursor.", hint="Pass the cursor of the last page as it is, or none.")
+        raise InvalidCursor(f"{cursor!r:.60} is not a cursor.", hint="Pass the cursor of the last page as it is, or none.")
     return (int(created_us), instance_id)
 
 

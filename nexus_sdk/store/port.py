@@ -186,6 +186,7 @@ class TaskDelivery:
 
 
 Delivery = TurnDelivery | TaskDelivery
+"""A leased message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +300,7 @@ class Capabilities:
         can_pull: `receive` works; otherwise deliveries are pushed to a function.
         can_extend: leases can be prolonged.
         lease_seconds_max: longest lease, None for any.
-        payload_bytes_max: largest payload that travels inline.
+        payload_bytes_max: largest payload that travels inline; larger ones are put among the instance's blobs.
         commit_bytes_max: largest batch of one commit.
         delay_seconds_max: longest delay of a queue message; longer ones the store keeps itself.
         list_lag_seconds: how far `list` and `count` may lag behind.
@@ -310,7 +311,7 @@ class Capabilities:
     can_pull: bool = True
     can_extend: bool = True
     lease_seconds_max: float | None = None
-    payload_bytes_max: int = 2_000_000
+    payload_bytes_max: int = 256_000
     commit_bytes_max: int = 64_000_000
     delay_seconds_max: float | None = None
     list_lag_seconds: float = 0.0
@@ -458,8 +459,18 @@ class Store(Protocol):
     async def count(self, query: Query) -> int:
         """How many instances match. May lag on stores that say so."""
 
+    async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes], *, now_us: int) -> None:
+        """Keep large payloads, by their sha-256 digests, before a `create`, `commit`, `send`, `retry` or `extend` whose
+        bytes refer to them. Durable when it returns. Idempotent. The instance need not exist yet.
+
+        They stay until the instance is purged; one that nothing came to refer to is not an error.
+        """
+
+    async def get_blobs(self, instance_id: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The large payloads of these digests, as far as they are there."""
+
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
-        """Erase a finished instance with all its runs. A tombstone stays as long as a message may still arrive: until
+        """Erase a finished instance with all its runs and blobs. A tombstone stays as long as a message may still arrive: until
         then a late message is refused as for an unknown instance, and a late `NewInstance` of the same request
         does not bring it back. A new `create` by another request may take the id at once. Idempotent.
 

@@ -6,6 +6,7 @@ The one rule: nothing here moves an instance on; how that is done is what the tw
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from nexus_sdk.core.status import Status
@@ -27,6 +28,7 @@ class Shelf(Generic[ItemT]):
         self._lock = threading.RLock()
         self._items: dict[str, ItemT] = {}
         self._tombstones: dict[tuple[str, str], int] = {}
+        self._blobs: dict[str, dict[bytes, bytes]] = {}
         self._board = BellBoard()
         self._count = 0
 
@@ -52,6 +54,19 @@ class Shelf(Generic[ItemT]):
         """How many instances match."""
         with self._lock:
             return sum(matches(item.record, query) for item in self._items.values())
+
+    # --- blobs ----------------------------------------------------------------------------------------------------
+
+    async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes], *, now_us: int) -> None:
+        """Keep large payloads."""
+        with self._lock:
+            self._blobs.setdefault(instance_id, {}).update(blobs)
+
+    async def get_blobs(self, instance_id: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Large payloads."""
+        with self._lock:
+            kept = self._blobs.get(instance_id, {})
+            return {digest: kept[digest] for digest in digests if digest in kept}
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -102,6 +117,7 @@ class Shelf(Generic[ItemT]):
         if not item.record.status.is_finished:
             raise unfinished(instance_id, item.record.status)
         del self._items[instance_id]
+        self._blobs.pop(instance_id, None)
         key = (instance_id, item.record.request_id)
         self._tombstones[key] = now_us + round(tombstone_seconds * 1_000_000)
         return item

@@ -15,7 +15,11 @@ START_US = 1_767_225_600_000_000
 
 
 class FakeClock:
-    """Time for tests. It governs everything the engine knows of time."""
+    """Time for tests. It governs everything the engine knows of time.
+
+    Args:
+        start_us: where it starts, in microseconds since the epoch.
+    """
 
     def __init__(self, start_us: int = START_US) -> None:
         self._now_us = start_us
@@ -42,7 +46,7 @@ class FakeClock:
         return min((call.when_us for call in self._calls if not call.is_background), default=None)
 
     def jump_to(self, when_us: int) -> None:
-        """Set the time, never back, and ring what is due by then, in order."""
+        """Set the time to `when_us`, never back, and ring what is due by then, in order."""
         self._now_us = max(self._now_us, when_us)
         while self._calls and self._calls[0].when_us <= self._now_us:
             heapq.heappop(self._calls).ring()

@@ -69,6 +69,7 @@ class WorkflowEnvironment:
         worker: how the worker works; leases that practically never run out by default.
         spin_seconds: real seconds after which a workflow that does not yield is stopped.
         has_worker: False to start none until `restart_worker`.
+        seed: of chance: the same seed gives the same ids, draws and delays.
         faults: what goes wrong between the worker and its store; a worker that dies of it is followed by another.
             The environment's clients are another process: no fault reaches them.
     """
@@ -151,7 +152,7 @@ class WorkflowEnvironment:
         return EnvironmentHandle(self, self.client.get(id))
 
     async def run(self, workflow: Any, *args: Any, **options: Any) -> Any:
-        """Start an instance and wait for its result."""
+        """Start an instance and wait for its result; options as those of `Client.start`."""
         return await (await self.start(workflow, *args, **options)).result()
 
     async def settle(self) -> None:
@@ -191,7 +192,7 @@ class WorkflowEnvironment:
             self.worker = None
 
     async def restart_worker(self, options: WorkerOptions | None = None) -> Worker:
-        """Kill the worker, if there is one, and start another."""
+        """Kill the worker, if there is one, and start another, with other `options` where they are given."""
         await self.crash_worker()
         app = self.app
         store: Store = app.store
@@ -228,7 +229,12 @@ class WorkflowEnvironment:
         worker: WorkerOptions | None = None,
         task_queues: Iterable[str] | None = None,
     ) -> AsyncIterator[Worker]:
-        """Another worker beside the environment's own, of `another_app`, until the block is left; then it is killed."""
+        """Another worker beside the environment's own, of `another_app`, until the block is left; then it is killed.
+
+        Args:
+            worker: how it works; as the environment's own by default.
+            task_queues: which activity queues it serves; those of its activities by default.
+        """
         app = self.another_app(workflows, activities)
         options = worker or self._options
         if task_queues is not None:

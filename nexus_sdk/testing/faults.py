@@ -9,7 +9,7 @@ each write is done whole, or not begun.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -218,6 +218,14 @@ class FaultyStore:
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
         """See `Store.purge`."""
         await self._pass("purge", self.inner.purge(instance_id, now_us=now_us, tombstone_seconds=tombstone_seconds))
+
+    async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes], *, now_us: int) -> None:
+        """See `Store.put_blobs`."""
+        await self._pass("put_blobs", self.inner.put_blobs(instance_id, blobs, now_us=now_us))
+
+    async def get_blobs(self, instance_id: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """See `Store.get_blobs`."""
+        return await self._pass("get_blobs", self.inner.get_blobs(instance_id, digests))
 
     async def migrate(self) -> int:
         """See `Store.migrate`."""

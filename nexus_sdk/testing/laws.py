@@ -19,6 +19,7 @@ from nexus_sdk.core.execution import Execution, Identity, Services
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
+from nexus_sdk.engine.apart import read_batches
 from nexus_sdk.errors import BlockingError, HistoryCorruptedError
 from nexus_sdk.store.port import InstanceRecord, Loaded, Query, Store
 
@@ -168,15 +169,15 @@ async def _runs(store: Store, id: str) -> tuple[InstanceRecord, list[Run]]:
     """
     loaded = await store.load(id)
     record = loaded.record
-    runs = [_run(record.run_id, loaded, record.last_hash)]
+    runs = [await _run(store, record.run_id, loaded, record.last_hash)]
     while (created := runs[0].created) is not None and created.previous_run_id is not None:
         earlier = await store.load(id, run_id=created.previous_run_id)
-        runs.insert(0, _run(created.previous_run_id, earlier, None))
+        runs.insert(0, await _run(store, created.previous_run_id, earlier, None))
     return record, runs
 
 
-def _run(run_id: str, loaded: Loaded, last_hash: bytes | None) -> Run:
-    batches = [wire.decode_batch(batch.data) for batch in loaded.batches]
+async def _run(store: Store, run_id: str, loaded: Loaded, last_hash: bytes | None) -> Run:
+    batches = await read_batches(store, loaded.record.id, loaded.batches, every=True)
     wire.verify(batches, last_hash=last_hash)
     return Run(run_id, batches)
 

@@ -43,7 +43,7 @@ def test_arguments_are_bound_by_name() -> None:
 def test_a_call_that_does_not_fit_is_a_type_error_that_names_the_function(call: Any) -> None:
     def fn(a: int, b: int = 2) -> None: ...
 
-    with pytest.raises(TypeError, match=r"^fn\(\): "):
+    with pytest.raises(TypeError, match=r"^\[NX102\] fn\(\): "):
         Signature(fn, skip=0).bind(*call)
 
 

@@ -21,13 +21,13 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Batch, BatchHeader, Message
 from nexus_sdk.core.options import ActivityOptions, RetryPolicy, RetryRule
-from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.payload import APART, Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.errors import HistoryCorruptedError
 
 CODEC = MsgpackCodec()
 VALUE = CODEC.encode({"a": [1, "x"]})
-AWAY = dataclasses.replace(VALUE, data=None, reference="blobs/1", schema="s", key_id="k")
+AWAY = dataclasses.replace(VALUE, data=None, reference=APART, schema="s", key_id="k")
 FAILURE = Failure(
     type="CardDeclined",
     message="no",
@@ -111,7 +111,7 @@ def test_nested_values_come_back() -> None:
 # --- the form does not change unnoticed -------------------------------------------------------------------------------
 
 GOLDEN = bytes.fromhex((Path(__file__).parent / "batch_format_1.hex").read_text())
-GOLDEN_HASH = "3fa67297eadfc1e1f4bb70457f67f934e4bd1fc94b66c90122375942065ff130"
+GOLDEN_HASH = "a70850ff5116295c9a940d485ae073b272c58efb8feb4c47cc30e8d97901eeeb"
 
 
 def golden_events() -> list[e.Event]:
@@ -378,7 +378,7 @@ def test_a_batch_as_json_shows_values_and_times_and_can_be_read_back() -> None:
     assert scheduled["options"]["retry"]["rules"][1]["errors"] == ["KeyError"]
     assert "start_to_close" not in scheduled["options"], "a duration is no moment"
     assert failed["failure"]["cause"]["type"] == "KeyError"
-    assert status["value"]["reference"] == "blobs/1"
+    assert status["value"]["reference"] == APART
     assert batch_from_json(exported) == batch
 
 

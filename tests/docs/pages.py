@@ -14,6 +14,8 @@ FENCE = re.compile(
 )
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
+DIRECTIVE = re.compile(r"^::: (\S+)$", re.M)
+"""Where the site puts a docstring; its anchor is the name."""
 
 KINDS = frozenset({"python", "console", "text", ""})
 """Fences that pages may use. Only `python` and `console` are run; `text` and bare ones are for reading."""
@@ -66,8 +68,9 @@ class Page:
         return FENCE.sub("", self.text)
 
     def anchors(self) -> set[str]:
-        """What a link to one of its headings may say after ``#``."""
-        return {_anchor(heading) for heading in HEADING.findall(self.prose())}
+        """What a link to one of its headings or names may say after ``#``."""
+        prose = self.prose()
+        return {_anchor(heading) for heading in HEADING.findall(prose)} | set(DIRECTIVE.findall(prose))
 
     def links(self) -> list[str]:
         """The targets of its links."""

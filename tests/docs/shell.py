@@ -29,7 +29,9 @@ from tests.docs.pages import Command
 PATIENCE_SECONDS = 30.0
 WAITS = (e.EventAwaited, e.TimerStarted)
 
-QUICK = frozenset({"show", "history", "list", "event"})
+QUICK = frozenset(
+    {"show", "history", "list", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge"}
+)
 """Commands that only look or send: run in this process, because starting one takes longer than the command."""
 
 

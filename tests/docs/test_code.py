@@ -21,10 +21,20 @@ from tests.docs.shell import Shell
 PAGES = all_pages()
 NAMES = [page.name for page in PAGES]
 
-PLAYED = ("README.md", "docs/tutorial/first-workflow.md")
+PLAYED = (
+    "README.md",
+    "docs/tutorial/first-workflow.md",
+    "docs/how-to/retry.md",
+    "docs/how-to/compensate.md",
+    "docs/how-to/wait-for-people.md",
+    "docs/how-to/fan-out.md",
+    "docs/how-to/run-for-months.md",
+    "docs/how-to/change-code-safely.md",
+    "docs/how-to/operate.md",
+)
 """Pages whose console blocks are run, each command in its place; `make` and `pip` are not, they set up machines."""
 
-FASTER = {'"20s"': '"1s"'}
+FASTER = {'"20s"': '"1s"', 'initial="1s"': 'initial="10ms"'}
 """Waits that are for people are shortened."""
 
 FILE = re.compile(r"# (?P<file>[\w/]+\.py)(?:: (?P<part>\w+))?$")

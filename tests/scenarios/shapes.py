@@ -156,6 +156,25 @@ async def persistent(ctx: Context) -> list[Any]:
 async def missing_argument() -> None: ...
 
 
+@activity
+async def repeat(text: str) -> str:
+    EFFECTS.append(activity_info().idempotency_key)
+    return text * 2
+
+
+@workflow
+async def lengthening(ctx: Context, text: str) -> str:
+    return await repeat(text)
+
+
+@workflow
+async def voluminous(ctx: Context, text: str) -> int:
+    """Values too large to travel inline, every way."""
+    doubled = await repeat(text)
+    heard: str = await ctx.wait_for_event("text", str)
+    return len(await lengthening(doubled + heard))
+
+
 @dataclass(frozen=True)
 class Shape:
     """A workflow with its arguments, what its client does after the start, and its result."""
@@ -177,6 +196,12 @@ async def send_words(handle: Any) -> None:
     await handle.send_event("word", "be")
 
 
+async def send_text(handle: Any) -> None:
+    await handle.send_event("text", "x" * LARGE, event_id="once")
+
+
+LARGE = 260_000
+
 SHAPES = {
     "sequence": Shape(sequence, (1,), 8),
     "gather and map": Shape(fan_out, (3,), [[1, 2, 3], [2, 4, 6]]),
@@ -187,8 +212,9 @@ SHAPES = {
     "events": Shape(listening, (), ["to", "be", "TO/BE"], send_words),
     "local": Shape(staying_near, (1,), 32),
     "retries": Shape(persistent, (), [5, "PayloadError"]),
+    "large values": Shape(voluminous, ("x" * LARGE,), 6 * LARGE, send_text),
 }
 
 WORKFLOWS = [sequence, fan_out, racing, undone, saga_failing, grandchild, child, family, continuing, listening]
-WORKFLOWS += [receiver, staying_near, persistent]
-ACTIVITIES = [add_one, double, undo, book, near, flaky, missing_argument]
+WORKFLOWS += [receiver, staying_near, persistent, lengthening, voluminous]
+ACTIVITIES = [add_one, double, undo, book, near, flaky, missing_argument, repeat]

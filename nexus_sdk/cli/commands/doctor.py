@@ -24,7 +24,7 @@ from nexus_sdk.store.open import redact
 from nexus_sdk.store.port import Query
 
 DISTRIBUTION = "nexus-sdk"
-NOT_FOR_USERS = ("dev",)
+NOT_FOR_USERS = ("dev", "docs")
 MARKS = {"ok": ("✓ ", "green"), "note": ("· ", "dim"), "bad": ("✗ ", "bold red")}
 PLAIN_MARKS = {"ok": "ok    ", "note": "note  ", "bad": "BAD   "}
 

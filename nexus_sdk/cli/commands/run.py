@@ -48,7 +48,7 @@ def run(
     target = find_workflow(workflow, store, app)
     checked(target.app, may_make=True, is_alone=True)
     instance_id = _new_id(target) if id is None else check_instance_id(id)
-    again = continuing("run", workflow, "--id", instance_id, store=store) if _is_lasting(target.app) else ""
+    again = continuing("run", workflow, *_id_option(instance_id), store=store) if _is_lasting(target.app) else ""
     watched = _Watched(target.app, instance_id)
     try:
         result = asyncio.run(_run(target, instance_id, input, watched, None if id is not None else again))
@@ -86,7 +86,7 @@ def start(
         output.say(f"No longer waiting. {instance_id} goes on where workers serve it:  ", _serve(workflow, store))
         raise typer.Exit(FAILED) from None
     except WorkflowEnded as error:
-        _tell_end(error, instance_id, continuing("history", instance_id, store=store), store, json)
+        _tell_end(error, instance_id, continuing("history", id=instance_id, store=store), store, json)
         raise typer.Exit(FAILED) from None
     if wait:
         _put_result(instance_id, result, json)
@@ -217,10 +217,10 @@ def _tell_end(error: NexusError, instance_id: str, again: str, store: str | None
         status = "blocked" if blocked else type(error).__name__.removeprefix("Workflow").lower()
         output.put_json({"id": instance_id, "status": status, "error": described(error)})
         return
-    steps = [f"See what happened:  {continuing('history', instance_id, store=store)}"]
+    steps = [f"See what happened:  {continuing('history', id=instance_id, store=store)}"]
     if isinstance(error, WorkflowFailed):
         steps.append(
-            f"Mend the cause, then retry from the failed step:  {continuing('rewind', instance_id, store=store)}"
+            f"Mend the cause, then retry from the failed step:  {continuing('rewind', id=instance_id, store=store)}"
         )
     if blocked:
         steps.append(f"Mend the code, then go on:  {again}")
@@ -229,6 +229,10 @@ def _tell_end(error: NexusError, instance_id: str, again: str, store: str | None
 
 def _serve(workflow: str, store: str | None) -> str:
     return continuing("worker", workflow.rpartition(":")[0] or workflow, store=store)
+
+
+def _id_option(instance_id: str) -> list[str]:
+    return [f"--id={instance_id}"] if instance_id.startswith("-") else ["--id", instance_id]
 
 
 def _new_id(target: Target) -> str:

@@ -1,4 +1,4 @@
-"""`nexus event`, `cancel`, `terminate`, `suspend`, `resume`, `rewind`, `purge`: telling an instance something."""
+"""`nexus event`, `cancel`, `terminate`, `suspend`, `resume`, `rewind`: telling an instance something."""
 
 from __future__ import annotations
 
@@ -88,12 +88,6 @@ def rewind(id: IdArgument, store: StoreOption = None, app: AppOption = None, jso
     """Retry a failed instance from its failed step."""
     said = f"{id} goes on from its failed step."
     _tell(id, store, app, json, said, lambda handle: handle.rewind(), {"asked": "rewind"})
-
-
-@told
-def purge(id: IdArgument, store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
-    """Erase a finished instance with its history."""
-    _tell(id, store, app, json, f"{id} was erased.", lambda handle: handle.purge(), {"asked": "purge"})
 
 
 def _tell(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from abc import abstractmethod
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 from nexus_sdk.core.node import Node
-from nexus_sdk.core.operation import Operation
+from nexus_sdk.core.operation import Operation, T_co
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.program import Site
 from nexus_sdk.errors import DefinitionError, PayloadError
@@ -25,13 +27,27 @@ class Ending:
         self.continues = continues
 
 
-class CompleteOperation(Operation[NoReturn]):
+class Completion(Generic[T_co]):
+    """What `ctx.complete(value)` gives: yield or await it, and the workflow ends with a `T_co`.
+
+    To a type checker it is no `Operation`: otherwise any result would pass for a workflow that is to end with a `T_co`.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __await__(self) -> Generator[Any, Any, NoReturn]:
+        """Awaiting it ends the workflow, too."""
+        ...
+
+
+class CompleteOperation(Operation[NoReturn], Completion[T_co]):
     """Ends the workflow with a value."""
 
     __slots__ = ("value",)
     what = "complete"
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: T_co) -> None:
         super().__init__()
         self.value = value
 

@@ -123,6 +123,7 @@ class Database:
         except sqlite3.Error as error:
             raise faults.translate(error, self.path) from error
         try:
+            self._version(connection)  # a file that is not ours is refused before anything in it is changed
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             self._prepare(connection)
         except sqlite3.Error as error:

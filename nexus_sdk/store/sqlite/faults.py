@@ -65,9 +65,13 @@ def _cannot_open(path: str, error: sqlite3.Error) -> StoreError:
         )
     if os.path.isdir(path):
         return StoreError(f"{path} is a directory.", hint="Name the database file in the store URL.")
-    if not os.access(parent, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
+    if not _may_write(parent) or (os.path.exists(path) and not _may_write(path)):
         return _read_only(path)
     return StoreError(f"{path}: cannot be opened ({error}).", hint="Check the path and its permissions.")
+
+
+def _may_write(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def newer(path: str, found: int) -> SchemaOutdated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus_sdk.core.status import Status
@@ -16,6 +17,8 @@ FIND = "SELECT record FROM instances WHERE id = ?"
 POSITION = "SELECT run_id, last_batch, status FROM instances WHERE id = ?"
 BATCHES = """SELECT run_id, number, turn_id, data FROM batches
     WHERE instance_id = ? AND run_id = ? AND number > ? ORDER BY number"""
+
+BLOB = "SELECT data FROM blobs WHERE instance_id = ? AND digest = ?"
 
 
 def create(work: Work, new: NewInstance) -> InstanceRecord:
@@ -89,6 +92,23 @@ def count(connection: sqlite3.Connection, query: Query) -> int:
     return int(row[0])
 
 
+def put_blobs(work: Work, instance_id: str, blobs: Mapping[bytes, bytes]) -> None:
+    """Keep large payloads; those that are there stay as they are."""
+    for digest, data in blobs.items():
+        row = (instance_id, digest, work.now_us, data)
+        work.execute("INSERT OR IGNORE INTO blobs (instance_id, digest, put_us, data) VALUES (?,?,?,?)", row)
+
+
+def get_blobs(connection: sqlite3.Connection, instance_id: str, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Large payloads, as far as they are there."""
+    found = {}
+    for digest in digests:
+        row = connection.execute(BLOB, (instance_id, digest)).fetchone()
+        if row is not None:
+            found[digest] = row[0]
+    return found
+
+
 def purge(work: Work, instance_id: str, tombstone_seconds: float) -> None:
     """Erase a finished instance, leaving a tombstone."""
     work.execute("DELETE FROM tombstones WHERE until_us <= ?", (work.now_us,))
@@ -99,7 +119,7 @@ def purge(work: Work, instance_id: str, tombstone_seconds: float) -> None:
         return
     if not row.is_finished:
         raise unfinished(instance_id, Status(row.status))
-    for table in ("batches", "inbox", "remembered", "tasks", "attributes"):
+    for table in ("batches", "inbox", "remembered", "tasks", "attributes", "blobs"):
         work.execute(f"DELETE FROM {table} WHERE instance_id = ?", (instance_id,))
     work.execute("DELETE FROM instances WHERE seq = ?", (row.seq,))
     until_us = work.now_us + round(tombstone_seconds * 1_000_000)

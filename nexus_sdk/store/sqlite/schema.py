@@ -85,6 +85,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE TABLE peers (id TEXT PRIMARY KEY, address TEXT NOT NULL, pid INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        """CREATE TABLE blobs (
+            instance_id TEXT NOT NULL, digest BLOB NOT NULL, put_us INTEGER NOT NULL, data BLOB NOT NULL,
+            UNIQUE (instance_id, digest)
+        )""",
+    ),
 )
 """The statements that lead from each version to the next; the schema version is how many were applied."""
 

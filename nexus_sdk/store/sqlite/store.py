@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from nexus_sdk.core.status import Status
@@ -124,6 +124,18 @@ class SqliteStore:
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
         """Erase a finished instance, leaving a tombstone."""
         await self._write(now_us, lambda work: instances.purge(work, instance_id, tombstone_seconds))
+
+    # --- blobs ----------------------------------------------------------------------------------------------------
+
+    async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes], *, now_us: int) -> None:
+        """Keep large payloads."""
+        await self._write(now_us, lambda work: instances.put_blobs(work, instance_id, blobs))
+
+    async def get_blobs(self, instance_id: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Large payloads."""
+        self._check_process()
+        with self._database.reading() as connection:
+            return instances.get_blobs(connection, instance_id, digests)
 
     # --- the way forward ------------------------------------------------------------------------------------------
 

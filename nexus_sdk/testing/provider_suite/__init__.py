@@ -24,6 +24,7 @@ from collections.abc import Callable
 import pytest
 
 from nexus_sdk.store.port import Store
+from nexus_sdk.testing.provider_suite.blobs import BlobLaws
 from nexus_sdk.testing.provider_suite.deliveries import ClaimLaws, TaskLaws, TurnLaws
 from nexus_sdk.testing.provider_suite.instances import CreateLaws, ListLaws, PurgeLaws
 from nexus_sdk.testing.provider_suite.recovery import RecoveryLaws
@@ -37,6 +38,7 @@ class ProviderSuite(
     CreateLaws,
     ListLaws,
     PurgeLaws,
+    BlobLaws,
     FenceLaws,
     RepetitionLaws,
     InboxLaws,
