@@ -7,8 +7,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # the name is enough for type checkers; importing `typing` would be most of this import's cost
 if TYPE_CHECKING:
-    from typing import Any
-
     from nexus_sdk.app import Nexus as Nexus
     from nexus_sdk.authoring.activity import Activity as Activity
     from nexus_sdk.authoring.activity import activity as activity
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from nexus_sdk.authoring.info import activity_info as activity_info
     from nexus_sdk.authoring.info import heartbeat as heartbeat
     from nexus_sdk.authoring.retry import Retry as Retry
+    from nexus_sdk.authoring.workflow import Completes as Completes
     from nexus_sdk.authoring.workflow import Workflow as Workflow
     from nexus_sdk.authoring.workflow import workflow as workflow
     from nexus_sdk.client.client import Client as Client
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from nexus_sdk.client.status import InstanceStatus as InstanceStatus
     from nexus_sdk.client.status import Page as Page
     from nexus_sdk.core.operation import Operation as Operation
+    from nexus_sdk.core.operations.ending import Completion as Completion
     from nexus_sdk.core.operations.race import Winner as Winner
     from nexus_sdk.core.status import Status as Status
     from nexus_sdk.errors import ActivityFailed as ActivityFailed
@@ -64,12 +64,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "nexus_sdk.authoring.context": ("Context",),
     "nexus_sdk.authoring.info": ("ActivityInfo", "activity_info", "heartbeat"),
     "nexus_sdk.authoring.retry": ("Retry",),
-    "nexus_sdk.authoring.workflow": ("Workflow", "workflow"),
+    "nexus_sdk.authoring.workflow": ("Completes", "Workflow", "workflow"),
     "nexus_sdk.client.client": ("Client",),
     "nexus_sdk.client.handle": ("Handle",),
     "nexus_sdk.client.history": ("History",),
     "nexus_sdk.client.status": ("InstanceStatus", "Page"),
     "nexus_sdk.core.operation": ("Operation",),
+    "nexus_sdk.core.operations.ending": ("Completion",),
     "nexus_sdk.core.operations.race": ("Winner",),
     "nexus_sdk.core.status": ("Status",),
     "nexus_sdk.errors": (
@@ -108,15 +109,17 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'nexus_sdk' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module 'nexus_sdk' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

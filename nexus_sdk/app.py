@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.duration import LONGEST_US
@@ -18,9 +18,9 @@ from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from nexus_sdk.client.client import Client
+    from nexus_sdk.client.client import Client, StartOptions
     from nexus_sdk.client.handle import Handle
-    from nexus_sdk.core.operation import Operation
+    from nexus_sdk.core.operations.child import ChildOperation
     from nexus_sdk.core.payload import Codec
     from nexus_sdk.engine.environment import Environment
     from nexus_sdk.engine.worker import Worker
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 DEFAULT_STORE = "sqlite:///nexus.db"
 SECONDS_MAX = LONGEST_US / 1_000_000
@@ -179,13 +180,18 @@ class Nexus:
             if self._serving == 0 and isinstance(self._store_or_url, str):
                 await self.store.close()
 
+    @overload
     def run(
         self,
-        workflow: Workflow[..., R] | Operation[R] | BoundCall[R],
-        *args: Any,
-        id: str | None = None,
-        **options: Any,
-    ) -> R:
+        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
+        *args: Unpack[Ts],
+        **options: Unpack[StartOptions],
+    ) -> R: ...
+    @overload
+    def run(self, workflow: ChildOperation[R] | BoundCall[R], **options: Unpack[StartOptions]) -> R: ...
+    @overload
+    def run(self, workflow: str, *args: Any, **options: Unpack[StartOptions]) -> Any: ...
+    def run(self, workflow: Any, *args: object, id: str | None = None, **options: Any) -> Any:
         """Run a workflow to its end with an embedded worker; its result.
 
         With an id that exists it attaches: it goes on where it was, or returns the finished result. Further `options`
@@ -196,10 +202,20 @@ class Nexus:
             WorkflowFailed, WorkflowCancelled, WorkflowTerminated: it ended so.
             BlockingError: it cannot proceed with this code; the instance is kept and can be resumed.
         """
-        result: R = in_event_loop(lambda: self.run_async(workflow, *args, id=id, **options))
-        return result
+        return in_event_loop(lambda: self.run_async(workflow, *args, id=id, **options))
 
-    async def run_async(self, workflow: Any, *args: Any, id: str | None = None, **options: Any) -> Any:
+    @overload
+    async def run_async(
+        self,
+        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
+        *args: Unpack[Ts],
+        **options: Unpack[StartOptions],
+    ) -> R: ...
+    @overload
+    async def run_async(self, workflow: ChildOperation[R] | BoundCall[R], **options: Unpack[StartOptions]) -> R: ...
+    @overload
+    async def run_async(self, workflow: str, *args: Any, **options: Unpack[StartOptions]) -> Any: ...
+    async def run_async(self, workflow: Any, *args: object, id: str | None = None, **options: Any) -> Any:
         """The same as `run` with its `options`, where an event loop runs already."""
         handle: Handle[Any] = await self.client().start(workflow, *args, id=id, on_conflict="attach", **options)
         async with self.worker() as worker:

@@ -1,7 +1,8 @@
 """Every error a user can meet. The one rule: code, what, where, and the next step.
 
 Codes are stable. They are grouped: 1xx definitions, 2xx code against history, 3xx instances and clients,
-4xx stores, 5xx payloads, 6xx failures seen inside workflows. `docs/reference/errors.md` has a heading per code.
+4xx stores, 5xx payloads, 6xx failures seen inside workflows, 7xx testing, 8xx the command line.
+`docs/reference/errors.md` has a heading per code.
 """
 
 from __future__ import annotations
@@ -367,6 +368,42 @@ class CancelledError(BaseException):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+# --- 7xx: testing ---------------------------------------------------------------------------------------------------
+
+
+class NothingIsDue(NexusError):
+    """A test waits for something that no timer, activity or message will bring about."""
+
+    code = "NX701"
+
+
+class MockExhausted(NexusError):
+    """A mock was called more often than its sequence has items."""
+
+    code = "NX702"
+
+
+class CrashDifference(NexusError, AssertionError):
+    """After a worker crashed at some store operation, a workflow came to another end than undisturbed."""
+
+    code = "NX703"
+
+
+class ClockRunsAway(NexusError):
+    """The clock of a test has jumped very often, and there is still more to come: the workflow may never end."""
+
+    code = "NX704"
+
+
+# --- 8xx: the command line --------------------------------------------------------------------------------------------
+
+
+class UsageError(NexusError):
+    """What was typed makes no sense: a module, a name, an input, a store that does not exist."""
+
+    code = "NX801"
 
 
 def named_code(error: BaseException) -> str | None:

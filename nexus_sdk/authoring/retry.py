@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 from nexus_sdk.authoring.duration import Duration, optional_us, text_of, to_us
 from nexus_sdk.authoring.names import check_defined_name
@@ -40,7 +41,7 @@ class Retry:
     initial: Duration = "1s"
     factor: float = 2.0
     max_interval: Duration | None = None
-    jitter: str = "full"
+    jitter: Literal["full", "none"] = "full"
     retry_on: ExceptionNames = (Exception,)
     never_on: ExceptionNames = ()
     max_duration: Duration | None = None

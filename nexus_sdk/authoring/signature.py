@@ -15,6 +15,14 @@ from nexus_sdk.errors import PayloadError, SignatureMismatch
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+class _Elided:
+    def __repr__(self) -> str:
+        return "…"
+
+
+_ELIDED = _Elided()
+
+
 class Signature:
     """The parameters of a workflow or activity, without a workflow's `ctx`."""
 
@@ -43,10 +51,12 @@ class Signature:
     @property
     def summary(self) -> str:
         """The parameters as a message shows them, without annotations and values: ``(order, amount=…)``."""
-        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in self.parameters]
-        names = [str(p.replace(default=inspect.Parameter.empty)) for p in bare]
-        has_default = [p.default is not inspect.Parameter.empty for p in bare]
-        return f"({', '.join(f'{n}=…' if d else n for n, d in zip(names, has_default, strict=True))})" if bare else "nothing"
+        empty = inspect.Parameter.empty
+        bare = [
+            parameter.replace(annotation=empty, default=empty if parameter.default is empty else _ELIDED)
+            for parameter in self.parameters
+        ]
+        return str(inspect.Signature(bare)) if bare else "no arguments"
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by parameter name, as they are recorded. Defaults are not recorded.

@@ -44,7 +44,7 @@ def checked(app: Nexus, *, may_make: bool, is_alone: bool = False) -> Nexus:
     try:
         store = app.store
     except StoreError as error:
-        raise Mistake(error.message, hint=error.hint) from None
+        raise Mistake(error.message, hint=error.hint, code=error.code) from None
     url = app.store_url or ""
     if url.startswith("memory:") and not is_alone:
         raise Mistake(

@@ -99,12 +99,13 @@ class Commands(typer.core.TyperGroup):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
+        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Run what was typed and exit with its code."""
         words = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            code = super().main(words, prog_name, complete_var, False, windows_expand_args, **extra)
         except _UsageError as error:
             if words:
                 tell(_mistake(error), is_json="--json" in words)
@@ -125,7 +126,7 @@ def _mistake(error: Any) -> Mistake:
     command = context.command_path if context is not None else "nexus"
     hints = [f"See: {command} --help"]
     takes_id = context is not None and any(parameter.name == "id" for parameter in context.command.params)
-    if takes_id and getattr(error, "option_name", ""):
+    if takes_id and getattr(error, "option_name", None):
         hints.append(f"An id that begins with '-' stands after '--': {command} -- -x; as an option: --id=-x")
     return Mistake(error.format_message(), hint="\n".join(hints))
 

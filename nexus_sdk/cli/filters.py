@@ -18,9 +18,7 @@ from nexus_sdk.errors import InvalidArgument
 
 StatusOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--status", help=f"Repeat it for more. One of: {', '.join(Status)}.", autocompletion=complete_status
-    ),
+    typer.Option("--status", help=f"Repeat it for more. One of: {', '.join(Status)}.", autocompletion=complete_status),
 ]
 WorkflowOption = Annotated[str | None, typer.Option("--workflow", help="The workflow's name.")]
 AttributeOption = Annotated[

@@ -16,7 +16,7 @@ from nexus_sdk.authoring.registry import near
 from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.cli.mistakes import Mistake
 from nexus_sdk.core.payload import Codec
-from nexus_sdk.errors import PayloadError
+from nexus_sdk.errors import PayloadError, SignatureMismatch
 
 INPUT_HELP = (
     "Arguments as JSON, @FILE, or @- for stdin. One parameter: its value, or {name: value}. "
@@ -39,14 +39,21 @@ def read_json(text: str, what: str) -> Any:
         try:
             text = sys.stdin.read() if text == "@-" else Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise Mistake(f"{what}: {where} cannot be read: {_reason(error)}.") from None
+            hint = "@FILE is a file of UTF-8 text; @- is stdin."
+        raise Mistake(f"{what}: {where} cannot be read: {_reason(error)}.", hint=hint) from None
     try:
         return json.loads(text)
     except RecursionError:
-        raise Mistake(f"{where}: the JSON is nested too deeply.") from None
+        raise Mistake(
+            f"{where}: the JSON is nested too deeply.", hint="Keep it flatter, or pass a reference."
+        ) from None
     except ValueError as error:
         shown = text if len(text) <= 60 else text[:59] + "…"
-        quoted = f"A text is written with its quotes: '{json.dumps(text.strip())}'." if text.strip().isalnum() else ""
+        quoted = (
+            f"A text is written with its quotes: '{json.dumps(text.strip())}'."
+            if text.strip().isalnum() and len(text) <= 60
+            else 'Names and texts stand in double quotes: \'{"name": "text"}\'. @FILE reads it from a file.'
+        )
         raise Mistake(f"{where} is not JSON: {error}: {shown}", hint=quoted) from None
 
 
@@ -61,10 +68,9 @@ def bind(workflow: Workflow[Any, Any], given: str | None, codec: Codec) -> Any:
         workflow.signature.check(workflow.signature.bind(args, kwargs), codec)
         return workflow(*args, **kwargs)
     except PayloadError as error:
-        raise Mistake(f"--input does not fit {workflow.name}: {error.message}", hint=_wanted(workflow)) from None
-    except TypeError as error:
-        said = str(error).partition(": ")[2] or str(error)
-        raise Mistake(f"--input does not fit {workflow.name}: {said}.", hint=_wanted(workflow)) from None
+        raise _misfit(workflow, error.message, error.code) from None
+    except SignatureMismatch as error:
+        raise _misfit(workflow, error.message.partition(": ")[2] or error.message, error.code) from None
 
 
 def _arguments(workflow: Workflow[Any, Any], given: str | None) -> tuple[list[Any], dict[str, Any]]:
@@ -76,7 +82,7 @@ def _arguments(workflow: Workflow[Any, Any], given: str | None) -> tuple[list[An
     if not parameters:
         if value in (None, {}, []):
             return [], {}
-        raise Mistake(f"{workflow.name} takes no input.")
+        raise Mistake(f"{workflow.name} takes no input.", hint="Leave --input out.")
     if len(parameters) == 1 and parameters[0].kind not in _VARIABLE:
         if isinstance(value, dict) and set(value) == set(names):
             value = value[names[0]]
@@ -90,6 +96,10 @@ def _arguments(workflow: Workflow[Any, Any], given: str | None) -> tuple[list[An
     if unknown:
         raise Mistake(f"{workflow.name} has no parameter {unknown[0]!r}.", hint=near(unknown[0], names))
     return [], value
+
+
+def _misfit(workflow: Workflow[Any, Any], said: str, code: str) -> Mistake:
+    return Mistake(f"--input does not fit {workflow.name}: {said}", hint=_wanted(workflow), code=code)
 
 
 def _wanted(workflow: Workflow[Any, Any]) -> str:

@@ -96,7 +96,7 @@ def load_module(spec: str) -> ModuleType:
     try:
         return import_module(name)
     except NexusError as error:
-        raise _from_module(spec, error, f"{spec} cannot be used: [{error.code}] {error.message}", error.hint) from error
+        raise _from_module(spec, error, f"{spec} cannot be used: {error.message}", error.hint, error.code) from error
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if name == missing or name.startswith(f"{missing}."):
@@ -159,8 +159,9 @@ def _modules_hint(missing: str, folder: str) -> str:
     return near(missing.rpartition(".")[2], names)
 
 
-def _from_module(spec: str, error: BaseException, message: str, hint: str) -> Mistake:
-    return Mistake(message, hint=hint or "The error is in that module, or in what it imports.", evidence=_shown(error))
+def _from_module(spec: str, error: BaseException, message: str, hint: str, code: str | None = None) -> Mistake:
+    hint = hint or "The error is in that module, or in what it imports."
+    return Mistake(message, hint=hint, evidence=_shown(error), code=code)
 
 
 def _shown(error: BaseException) -> str:
@@ -242,4 +243,4 @@ def _told(find: Callable[[], T]) -> T:
     try:
         return find()
     except DefinitionError as error:
-        raise Mistake(error.message, hint=error.hint) from None
+        raise Mistake(error.message, hint=error.hint, code=error.code) from None

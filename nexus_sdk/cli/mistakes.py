@@ -20,6 +20,7 @@ from nexus_sdk.errors import (
     NexusError,
     PayloadError,
     ProviderMissing,
+    UsageError,
     WorkflowEnded,
     WrongStatus,
 )
@@ -35,18 +36,17 @@ _REFUSALS = (WrongStatus,)
 """Arguments that were right in themselves: what they name does not allow it."""
 
 
-class Mistake(Exception):
+class Mistake(UsageError):
     """Something that was typed makes no sense, or the user's module cannot be used.
 
     Args:
         hint: the next step.
         evidence: text to be shown above the message: the traceback of the user's own module.
+        code: that of the error behind it, where there is one.
     """
 
-    def __init__(self, message: str, *, hint: str = "", evidence: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, message: str, *, hint: str = "", evidence: str = "", code: str | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
         self.evidence = evidence
 
 

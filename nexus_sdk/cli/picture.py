@@ -169,7 +169,8 @@ def _row_of_many(group: Sequence[Span]) -> _Row:
         outcome=outcome,
     )
     reasons = [
-        f"{number} × {reason}" for reason, number in Counter(s.reason for s in group if s.reason).most_common(REASONS_MAX)
+        f"{number} × {reason}"
+        for reason, number in Counter(s.reason for s in group if s.reason).most_common(REASONS_MAX)
     ]
     said = "" if len(counts) == 1 else ", ".join(f"{number:,} {one}" for one, number in counts.items())
     return _Row(whole, tuple(reasons), said)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -30,12 +30,15 @@ class Stopped(Exception):
 
 
 @asynccontextmanager
-async def signals(on_first: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
-    """An event that the first SIGTERM or SIGINT sets, after `on_first`; the second one ends the process."""
+async def signals(
+    on_first: Callable[[], None], on_second: Callable[[], None] = lambda: None
+) -> AsyncIterator[asyncio.Event]:
+    """An event that the first SIGTERM or SIGINT sets, after `on_first`; the second, after `on_second`, is the end."""
     asked = asyncio.Event()
 
     def ask() -> None:
         if asked.is_set():
+            on_second()
             leave_now(FAILED)
         asked.set()
         on_first()
@@ -96,26 +99,44 @@ def leave_now(code: int) -> None:
     os._exit(code)
 
 
+LINES_KEPT = 4
+"""So many lines of the terminal are left to what is said above what is live."""
+
+
 @contextmanager
-def live_line(text: Callable[[], str]) -> Iterator[None]:
-    """Show a line that renews itself at the foot of a terminal; nothing where stderr is none."""
+def live(text: Callable[[], str], above: Callable[[int, int], Sequence[Sequence[output.Piece]]] | None = None) -> Any:
+    """Show a line that renews itself at the foot of a terminal; nothing where stderr is none.
+
+    Args:
+        text: what the line says.
+        above: lines that stand above it and renew themselves too, for so many columns and at most so many lines.
+
+    Yields a function that takes it away for good.
+    """
     if not output.is_terminal(sys.stderr):
-        yield
+        yield lambda: None
         return
+    from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
     from rich.text import Text
 
     spinner = Spinner("dots")
     started = time.monotonic()
+    console = output.console(sys.stderr)
+    console.soft_wrap = False
 
     def shown() -> Any:
         line = Text(f"{output.duration_text(time.monotonic() - started)} · {text()}", no_wrap=True, overflow="ellipsis")
         spinner.update(text=line)
-        return spinner
+        if above is None:
+            return spinner
+        lines = above(console.width, max(1, console.height - LINES_KEPT))
+        return Group(*(Text.assemble(*pieces, no_wrap=True, overflow="crop") for pieces in lines), spinner)
 
-    console = output.console(sys.stderr)
-    console.soft_wrap = False
     redirect = output.is_terminal(sys.stdout)  # what activities print goes above the line; a pipe is left alone
-    with Live(get_renderable=shown, console=console, transient=True, refresh_per_second=8, redirect_stdout=redirect):
-        yield
+    drawing = Live(
+        get_renderable=shown, console=console, transient=True, refresh_per_second=8, redirect_stdout=redirect
+    )
+    with drawing:
+        yield drawing.stop  # the cursor must come back also when the process ends at once

@@ -58,18 +58,29 @@ class Row:
 
 def rows_of(batches: Iterable[Batch]) -> Iterator[Row]:
     """One row per event, numbered from 1."""
-    number = 0
-    names: dict[str, str] = {}
+    reader = RowReader()
     for batch in batches:
+        yield from reader.read(batch)
+
+
+class RowReader:
+    """Reads batches in order, and remembers what the operations are called."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._names: dict[str, str] = {}
+
+    def read(self, batch: Batch) -> Iterator[Row]:
+        """The rows of one more turn."""
         for event in batch.events:
-            number += 1
-            _learn(event, names)
+            self._number += 1
+            _learn(event, self._names)
             yield Row(
-                number,
+                self._number,
                 batch.header.number,
                 batch.header.stamped_at_us,
                 type(event).__name__,
-                _operation(event, names),
+                _operation(event, self._names),
                 getattr(event, "site", ""),
                 _detail(event, batch.header.stamped_at_us),
                 TONES.get(type(event), ""),

@@ -56,7 +56,6 @@ class Client:
     async def start(
         self,
         workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        /,
         *args: Unpack[Ts],
         on_conflict: OnConflict = ...,
         **options: Unpack[StartOptions],
@@ -76,7 +75,7 @@ class Client:
     async def start(
         self,
         workflow: Any,
-        *args: Any,
+        *args: object,
         id: str | None = None,
         on_conflict: OnConflict = "raise",
         delay: Duration | datetime | None = None,

@@ -7,19 +7,20 @@ With ``clock="auto"`` time jumps to the next due moment whenever everybody waits
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, TypeVarTuple, Unpack, overload
 
 from nexus_sdk.app import Nexus
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.duration import Duration, datetime_of, to_us
-from nexus_sdk.authoring.workflow import Workflow
-from nexus_sdk.client.client import Client
+from nexus_sdk.authoring.workflow import BoundCall, Workflow
+from nexus_sdk.client.client import Client, OnConflict, StartOptions
 from nexus_sdk.client.handle import Handle
 from nexus_sdk.core import events as e
+from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.environment import Environment
@@ -32,6 +33,7 @@ from nexus_sdk.testing.faults import Faults, FaultyStore
 from nexus_sdk.testing.quiet import ThreadWatch
 
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 JUMPS_MAX = 1_000_000
 
@@ -80,7 +82,7 @@ class WorkflowEnvironment:
         activities: Iterable[Activity[Any, Any]] = (),
         *,
         store: str | Store = "memory://",
-        clock: str = "auto",
+        clock: Literal["auto", "manual"] = "auto",
         codec: Codec | None = None,
         worker: WorkerOptions | None = None,
         spin_seconds: float = 10.0,
@@ -142,7 +144,27 @@ class WorkflowEnvironment:
         """A client of the app under test."""
         return self.app.client()
 
-    async def start(self, workflow: Any, *args: Any, **options: Any) -> EnvironmentHandle[Any]:
+    @overload
+    async def start(
+        self,
+        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
+        *args: Unpack[Ts],
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
+    ) -> EnvironmentHandle[R]: ...
+    @overload
+    async def start(
+        self,
+        workflow: ChildOperation[R] | BoundCall[R],
+        *,
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
+    ) -> EnvironmentHandle[R]: ...
+    @overload
+    async def start(
+        self, workflow: str, *args: Any, on_conflict: OnConflict = ..., **options: Unpack[StartOptions]
+    ) -> EnvironmentHandle[Any]: ...
+    async def start(self, workflow: Any, *args: object, **options: Any) -> EnvironmentHandle[Any]:
         """Start an instance; options as those of `Client.start`."""
         handle = await self.client.start(workflow, *args, **options)
         return EnvironmentHandle(self, handle)
@@ -151,7 +173,27 @@ class WorkflowEnvironment:
         """A handle for an id."""
         return EnvironmentHandle(self, self.client.get(id))
 
-    async def run(self, workflow: Any, *args: Any, **options: Any) -> Any:
+    @overload
+    async def run(
+        self,
+        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
+        *args: Unpack[Ts],
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
+    ) -> R: ...
+    @overload
+    async def run(
+        self,
+        workflow: ChildOperation[R] | BoundCall[R],
+        *,
+        on_conflict: OnConflict = ...,
+        **options: Unpack[StartOptions],
+    ) -> R: ...
+    @overload
+    async def run(
+        self, workflow: str, *args: Any, on_conflict: OnConflict = ..., **options: Unpack[StartOptions]
+    ) -> Any: ...
+    async def run(self, workflow: Any, *args: object, **options: Any) -> Any:
         """Start an instance and wait for its result; options as those of `Client.start`."""
         return await (await self.start(workflow, *args, **options)).result()
 
@@ -285,7 +327,13 @@ class WorkflowEnvironment:
         self.said.append((level, event, fields))
 
 
-class EnvironmentHandle(Generic[R]):
+if TYPE_CHECKING:
+    _Face = Handle  # what is passed on by `__getattr__`, with its types
+else:
+    _Face = Generic
+
+
+class EnvironmentHandle(_Face[R]):
     """A handle whose `result` lets time pass. Everything else is the handle's own."""
 
     def __init__(self, environment: WorkflowEnvironment, handle: Handle[R]) -> None:
@@ -293,9 +341,11 @@ class EnvironmentHandle(Generic[R]):
         self._handle = handle
         self.id = handle.id
 
-    async def result(self) -> R:
+    async def result(self) -> R:  # type: ignore[override]  # the test moves the time: there is no timeout
         """The result; raises when nothing is due that could finish it, and what blocks it when it is blocked."""
         return await self._environment.wait_for_end(self._handle)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._handle, name)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._handle, name)

@@ -1,6 +1,6 @@
 """An agent: a model says what to do, tools do it, a person allows what is dangerous, a budget ends it.
 
-    nexus run ai_agent_loop:answer_customer --id case-1 --input '{"request": "order-7 came broken"}'
+$ nexus run ai_agent_loop:answer_customer --id case-1 --input '{"request": "order-7 came broken"}'
 
 The loop is an ordinary workflow. So a process that dies pays for no finished call again, and a person may take a day.
 """

@@ -1,6 +1,6 @@
 """Workflows made of workflows: an order is sent from several warehouses, each parcel a child of its own.
 
-nexus run child_workflows:send_order --id order-1 --input '{"order": {"lamp": "north", "rug": "south"}}'
+$ nexus run child_workflows:send_order --id order-1 --input '{"order": {"lamp": "north", "rug": "south"}}'
 """
 
 from nexus_sdk import ApplicationError, ChildWorkflowFailed, Context, activity, workflow

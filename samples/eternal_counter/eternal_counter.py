@@ -1,8 +1,8 @@
 """A workflow without an end: it counts what events tell it, and begins a fresh history now and then.
 
-nexus start eternal_counter:count --id turnstile
-nexus event turnstile add 2
-nexus query turnstile total --app eternal_counter
+$ nexus start eternal_counter:count --id turnstile
+$ nexus event turnstile add 2
+$ nexus query turnstile total --app eternal_counter
 """
 
 from nexus_sdk import Context, PayloadError, workflow

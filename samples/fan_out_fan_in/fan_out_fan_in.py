@@ -1,6 +1,6 @@
 """Fan out, fan in: bill thousands of customers, some hundred at a time, and sum up what became of it.
 
-nexus run fan_out_fan_in:bill_month --input '{"month": "2026-01"}'
+$ nexus run fan_out_fan_in:bill_month --input '{"month": "2026-01"}'
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ class Bill:
 @activity
 def find_customers(count: int) -> list[int]:
     """Who used the service this month. Numbers, not records: what an activity returns is kept in the history."""
+    print(count, "customers")
     return list(range(1, count + 1))
 
 

@@ -1,7 +1,7 @@
 """A person decides: wait for an event, remind, escalate, and give up in the end.
 
-nexus run human_approval:approve_expense --id expense-1 --input '{"expense": {"who": "Ada", "cents": 45000}}'
-nexus event expense-1 decision '{"approved": true, "by": "Grace"}'
+$ nexus run human_approval:approve_expense --id expense-1 --input '{"expense": {"who": "Ada", "cents": 45000}}'
+$ nexus event expense-1 decision '{"approved": true, "by": "Grace"}'
 """
 
 from dataclasses import dataclass

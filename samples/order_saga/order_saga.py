@@ -1,6 +1,6 @@
 """A saga: when a later part of an order fails, what was done before it is undone, newest first.
 
-nexus run order_saga:place_order --input '{"id": "order-1", "item": "a lamp", "address": "Ada, London"}'
+$ nexus run order_saga:place_order --input '{"order": {"id": "order-1", "item": "a lamp", "address": "London"}}'
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from order_saga import Order, charge, place_order, refund, release, reserve, shi
 from nexus_sdk import WorkflowCancelled
 from nexus_sdk.testing import WorkflowEnvironment
 
-GOOD = Order("order-1", "a lamp", "Ada, London")
+GOOD = Order("order-1", "a lamp", "London")
 BAD = Order("order-2", "a lamp", "nowhere")
 
 

@@ -1,6 +1,6 @@
 """Poll something that cannot call you: look, sleep a little longer each time, stop when it is so or too late.
 
-nexus run polling_monitor:follow_parcel --input '{"parcel": "parcel-1"}'
+$ nexus run polling_monitor:follow_parcel --input '{"parcel": "parcel-1"}'
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What fails is tried again, and what hangs is given up: how often, when, and for how long, is said at the activity.
 
-    nexus run retries_and_timeouts:pay_invoice --input '{"invoice": "invoice-1", "cents": 9900}'
+$ nexus run retries_and_timeouts:pay_invoice --input '{"invoice": "invoice-1", "cents": 9900}'
 
 The bank is simulated by the file `bank.txt`: each line is its answer to one call; no line, and it is in good health.
 """
@@ -28,7 +28,7 @@ def bank_answers() -> str:
         jitter="none",  # and as long as it says. "full", the default, spares a bank that a thousand clients retry
     ),
     timeout="2s",  # of one attempt: a call that hangs is given up and counts as failed
-    schedule_to_close="1m",  # of all attempts and pauses together: then it has failed, whatever is left to try
+    schedule_to_close="20s",  # of all attempts and pauses together: then it has failed, whatever is left to try
 )
 async def transfer(invoice: str, cents: int) -> str:
     """Pay by bank transfer."""

@@ -73,10 +73,14 @@ async def test_attempts_run_out_and_rewind_tries_again():
         assert "paid" in await handle.result()
 
 
-async def test_a_bank_that_stays_down_costs_a_minute_at_most():
-    bank_says(*["hangs"] * 100)
-    with pytest.raises(WorkflowFailed):
-        await paid()
+async def test_a_bank_that_hangs_for_ever_is_given_up():
+    bank_says(*["hangs"] * 6)
+    async with environment() as env:
+        began = env.now
+        with pytest.raises(WorkflowFailed, match="failed after 5 attempts: TimedOut"):
+            await env.run(pay_invoice, "invoice-1", 9_900)
+        # A sixth attempt, 5 seconds later, would begin past the 20 seconds of `schedule_to_close`: it is not waited for.
+        assert env.now - began == timedelta(seconds=5 * 2 + 0.5 + 1 + 2 + 4)
 
 
 async def test_the_export_writes_each_booking():

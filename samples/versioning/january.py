@@ -1,6 +1,6 @@
 """The code of January: a customer gets an account, tries it for a while, and gets an invoice.
 
-nexus run january:welcome --id ada --input '"Ada"'
+$ nexus run january:welcome --id ada --input '{"customer": "Ada"}'
 """
 
 from nexus_sdk import Context, activity, workflow

@@ -1,6 +1,6 @@
 """The code of February, which goes on with the instances of January.
 
-nexus run versioning:welcome --id ada
+$ nexus run versioning:welcome --id ada
 """
 
 from january import open_account, send_invoice

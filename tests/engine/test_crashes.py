@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from nexus_sdk.store.split import SplitMemoryStore
 from nexus_sdk.testing.environment import WorkflowEnvironment
 from nexus_sdk.testing.faults import FaultAt, Faults, NoFault, Point, Strike, at_sub_step
 from nexus_sdk.testing.laws import check_laws
-from tests.scenarios.shapes import ACTIVITIES, EFFECTS, SHAPES, WORKFLOWS, Shape
+from tests.scenarios.shapes import ACTIVITIES, EFFECTS, LARGE, SHAPES, WORKFLOWS, Shape
 
 Story = dict[str, Counter[tuple[str, str]]]
 """Of each instance: how often which kind of event happened to which operation."""
@@ -24,7 +25,9 @@ OPTIONS = WorkerOptions(lease_seconds=30.0)
 
 
 def new_store(profile: str) -> Store:
-    return MemoryStore() if profile == "memory" else SplitMemoryStore(between=at_sub_step)
+    store = MemoryStore() if profile == "memory" else SplitMemoryStore(between=at_sub_step)
+    store.capabilities = replace(store.capabilities, payload_bytes_max=LARGE // 2)
+    return store
 
 
 async def play(shape: Shape, store: Store, faults: Faults) -> tuple[Any, Story, Counter[str]]:

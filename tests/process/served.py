@@ -102,6 +102,12 @@ def press_through_gate(label: str, gate: str) -> str:
     return label
 
 
+@activity(retry=PATIENT)
+async def copy(label: str, text: str) -> str:
+    await _effect(label)
+    return text * 2
+
+
 # --- workflows of many shapes -----------------------------------------------------------------------------------------
 
 
@@ -179,14 +185,22 @@ async def collector(ctx: Context, left: int, items: list[int]):
 
 
 @workflow
+async def bulky(ctx: Context, text: str):
+    """Values too large to travel with the history."""
+    doubled = yield copy(f"{ctx.instance_id}:0", text)
+    yield act(f"{ctx.instance_id}:1")
+    yield ctx.complete(len(doubled))
+
+
+@workflow
 async def gated(ctx: Context, gate: str, in_thread: bool):
     first = yield (press_through_gate if in_thread else through_gate)(f"{ctx.instance_id}:0", gate)
     second = yield act(f"{ctx.instance_id}:1")
     yield ctx.complete([first, second])
 
 
-WORKFLOWS = [chain, chain_here, fan, mapped, racer, family, saga, rounds, collector, gated]
-ACTIVITIES = [act, press, act_here, undo, reserve, through_gate, press_through_gate, dawdle]
+WORKFLOWS = [chain, chain_here, fan, mapped, racer, family, saga, rounds, collector, bulky, gated]
+ACTIVITIES = [act, press, act_here, undo, reserve, through_gate, press_through_gate, dawdle, copy]
 
 
 def app_on(path: str | Path) -> Nexus:

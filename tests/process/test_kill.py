@@ -34,6 +34,7 @@ from tests.process.fleet import (
 )
 from tests.process.served import (
     app_on,
+    bulky,
     chain,
     chain_here,
     collector,
@@ -67,6 +68,7 @@ SHAPES: dict[str, tuple[Callable[[], Any], Callable[[str], Any]]] = {
     "family": (lambda: family(3), lambda id: [labels(f"{id}/0.0", 3), labels(f"{id}/0.1", 3)]),
     "saga": (lambda: saga(3), lambda id: "undone"),
     "rounds": (lambda: rounds(4, []), lambda id: labels(id, 4, first=1)),
+    "bulky": (lambda: bulky("x" * 300_000), lambda id: 600_000),
     "collector": (lambda: collector(3, []), lambda id: list(range(9))),
 }
 """By name: what is started, and the result it must have."""

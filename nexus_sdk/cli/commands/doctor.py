@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import platform
 import re
+import shutil
 import sqlite3
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +29,12 @@ from nexus_sdk.store.port import Query
 DISTRIBUTION = "nexus-sdk"
 NOT_FOR_USERS = ("dev", "docs")
 MARKS = {"ok": ("✓ ", "green"), "note": ("· ", "dim"), "bad": ("✗ ", "bold red")}
+PROBE_BYTES = 64 * 1024
+"""So much is written to see whether the disk takes it."""
+
+FREE_BYTES_MIN = 10_000_000
+"""With less than this free the next commits are not to be relied on."""
+
 PLAIN_MARKS = {"ok": "ok    ", "note": "note  ", "bad": "BAD   "}
 
 
@@ -61,7 +70,7 @@ def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = 
 
 
 def _put(finding: Finding) -> None:
-    mark: Any = MARKS[finding.state] if output.is_terminal() else PLAIN_MARKS[finding.state]
+    mark: Any = MARKS[finding.state] if output.is_terminal() and output.can_draw() else PLAIN_MARKS[finding.state]
     output.put(mark, (f"{finding.subject:<12}", "bold"), f" {finding.text}")
     if finding.advice:
         output.put(f"{'':<15}{finding.advice}")
@@ -135,7 +144,7 @@ def _store(app: Nexus) -> list[Finding]:
     size = f", {Path(path).stat().st_size / 1e6:.1f} MB" if path else ""
     findings.append(Finding("store", "ok", f"{url} answers: {number} instance{'' if number == 1 else 's'}{size}"))
     if path:
-        findings.append(_schema())
+        findings += [_schema(), _disk(Path(path))]
     return findings
 
 
@@ -146,6 +155,25 @@ def _new_file(url: str, path: Path) -> Finding:
     if not os.access(folder, os.W_OK):
         return Finding("store", "bad", f"{url}: the folder {folder} is not writable", "Choose another place.")
     return Finding("store", "note", f"{url}: not there yet, the first run makes it")
+
+
+def _disk(path: Path) -> Finding:
+    """Whether the file's place takes writing, found out by a nameless file that is gone at once."""
+    folder = path.parent
+    if not os.access(path, os.W_OK):
+        return Finding("disk", "bad", f"{path} is read-only", "Make it writable for this user, and its folder too.")
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        advice = "Free some space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "SQLite keeps files beside it."
+        return Finding("disk", "bad", f"{folder} cannot be written to: {error.strerror}", advice)
+    if free < FREE_BYTES_MIN:
+        return Finding("disk", "bad", f"only {free / 1e6:.1f} MB are free in {folder}", "Free some space.")
+    return Finding("disk", "ok", f"{folder} is writable, {free / 1e9:.1f} GB free")
 
 
 def _schema() -> Finding:

@@ -50,7 +50,7 @@ def history(
         print("[\n" + ",\n".join(lines) + "\n]")
         return
     head = f"{status.workflow}, {status.status}" + ("" if status.run == 1 else f", run {status.run}")
-    output.put((status.id, "bold"), f"  {head}, {output.moment_text(status.created_at)}")
+    output.put_cut((status.id, "bold"), f"  {head}, {output.moment_text(status.created_at)}")
     if events:
         put_rows(list(rows_of(batches)))
         return

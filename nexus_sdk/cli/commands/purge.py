@@ -48,7 +48,8 @@ class Erased:
 @told
 def purge(
     id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One instance; or choose by options.", autocompletion=complete_id)
+        str | None,
+        typer.Argument(metavar="[ID]", help="One instance; or choose by options.", autocompletion=complete_id),
     ] = None,
     status: StatusOption = None,
     workflow: WorkflowOption = None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import typer
@@ -16,15 +17,11 @@ from nexus_sdk.cli.access import AppOption, JsonOption, StoreOption, checked, co
 from nexus_sdk.cli.inputs import INPUT_HELP, bind
 from nexus_sdk.cli.loading import Target, find_workflow
 from nexus_sdk.cli.mistakes import FAILED, Mistake, described, tell, told
-from nexus_sdk.cli.serving import Stopped, live_line, release, signals, unless
-from nexus_sdk.cli.timeline import unserved
+from nexus_sdk.cli.serving import Stopped, live, release, signals, unless
+from nexus_sdk.cli.watching import Trace, Watched
 from nexus_sdk.client.client import Client
 from nexus_sdk.client.handle import Handle
-from nexus_sdk.client.status import status_of
 from nexus_sdk.errors import BlockingError, NexusError, WorkflowEnded, WorkflowFailed
-
-STALL_SECONDS = 3.0
-"""After so long without a step it is asked whether an activity is missing."""
 
 WorkflowArgument = Annotated[
     str, typer.Argument(metavar="MODULE:WORKFLOW", help="orders:fulfil, or path/to/orders.py:fulfil")
@@ -40,6 +37,7 @@ def run(
     workflow: WorkflowArgument,
     input: InputOption = None,
     id: IdOption = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show what happens, over time, while it happens.")] = False,
     store: StoreOption = None,
     app: AppOption = None,
     json: JsonOption = False,
@@ -49,11 +47,11 @@ def run(
     checked(target.app, may_make=True, is_alone=True)
     instance_id = _new_id(target) if id is None else check_instance_id(id)
     again = continuing("run", workflow, *_id_option(instance_id), store=store) if _is_lasting(target.app) else ""
-    watched = _Watched(target.app, instance_id)
+    watched = Watched(target.app, instance_id, Trace() if trace else None)
     try:
-        result = asyncio.run(_run(target, instance_id, input, watched, None if id is not None else again))
+        result = asyncio.run(_run(target, instance_id, input, watched, again, is_new=id is None))
     except Stopped:
-        output.say("Stopped." + (f" It goes on with:  {again}" if again else ""))
+        _say_stopped(again)
         release(target.app)
         raise typer.Exit(FAILED) from None
     except (WorkflowEnded, BlockingError) as error:
@@ -79,7 +77,7 @@ def start(
     checked(target.app, may_make=True)
     instance_id = _new_id(target) if id is None else check_instance_id(id)
     call = bind(target.workflow, input, target.app.codec)
-    watched = _Watched(target.app, instance_id)
+    watched = Watched(target.app, instance_id)
     try:
         result = asyncio.run(_start(target.app, call, instance_id, wait, watched, json))
     except Stopped:
@@ -97,71 +95,50 @@ def start(
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-class _Watched:
-    """What the live line shows of an instance, kept up to date by `follow`."""
-
-    def __init__(self, app: Nexus, instance_id: str) -> None:
-        self._app = app
-        self._id = instance_id
-        self.text = instance_id
-        self.is_stopping = False
-
-    def stop(self) -> None:
-        """Say that it stops: on the live line, or where there is none in a line of its own."""
-        self.is_stopping = True
-        if not output.is_terminal(sys.stderr):
-            output.say("Stopping when the activities that run have ended; the same signal again exits at once.")
-
-    def line(self) -> str:
-        return f"{self.text} · stopping" if self.is_stopping else self.text
-
-    async def follow(self) -> None:
-        """Keep the text up to date, and say once if nothing moves because an activity is served nowhere here."""
-        store, has_told = self._app.store, False
-        while True:
-            record = await store.find(self._id)
-            status = status_of(record, self._app.codec)
-            custom = "" if status.custom_status is None else output.sentence(output.plain(status.custom_status))
-            self.text = f"{self._id} · {custom or status.status}"
-            if record.status.is_finished:
-                return
-            try:
-                async with asyncio.timeout(STALL_SECONDS):
-                    await store.watch(self._id, run_id=record.run_id, after=record.last_batch)
-            except TimeoutError:
-                has_told = has_told or await self._tell_missing()
-            await asyncio.sleep(0.1)
-
-    async def _tell_missing(self) -> bool:
-        batches = (await self._app.client().get(self._id).history()).batches
-        missing = unserved(batches, self._app.registry.activities)
-        if missing:
-            names = " and ".join(map(repr, missing))
-            output.say(f"It waits for {names}, which is not served here: import it in the module, or run a worker.")
-        return bool(missing)
-
-
-async def _run(target: Target, instance_id: str, given: str | None, watched: _Watched, again: str | None) -> Any:
+async def _run(target: Target, instance_id: str, given: str | None, watched: Watched, again: str, is_new: bool) -> Any:
     app = target.app
     client = app.client()
     try:
-        handle = await _begun(client, target.workflow, instance_id, given, again)
-        async with signals(watched.stop) as asked:
-            with live_line(watched.line):
-                try:
-                    async with app.worker() as worker:
-                        following = asyncio.create_task(watched.follow())
-                        try:
-                            return await unless(asked, result_served_by(worker, handle))
-                        finally:
-                            following.cancel()
-                            await asyncio.gather(following, return_exceptions=True)
-                except Stopped:
-                    if (await handle.status()).status.is_finished:  # what was drained was its last step
-                        return await handle.result()
-                    raise
+        handle = await _begun(client, target.workflow, instance_id, given, again if is_new else None)
+        try:
+            return await _served(app, handle, watched, again)
+        finally:
+            await watched.finish()
     finally:
         await app.store.close()
+
+
+async def _served(app: Nexus, handle: Handle[Any], watched: Watched, again: str) -> Any:
+    """The result, from an embedded worker."""
+    with live(watched.line, watched.trace.lines if watched.trace is not None else None) as leave:
+
+        def at_once() -> None:
+            leave()
+            _say_stopped(again)
+
+        async with signals(watched.stop, at_once) as asked:
+            try:
+                async with app.worker() as worker, _following(watched):
+                    return await unless(asked, result_served_by(worker, handle))
+            except Stopped:
+                if (await handle.status()).status.is_finished:  # what was drained was its last step
+                    return await handle.result()
+                raise
+
+
+@asynccontextmanager
+async def _following(watched: Watched) -> AsyncIterator[None]:
+    """What is shown of it is kept up to date meanwhile."""
+    following = asyncio.create_task(watched.follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+def _say_stopped(again: str) -> None:
+    output.say("Stopped." + (f" It goes on with:  {again}" if again else ""))
 
 
 async def _begun(
@@ -183,21 +160,16 @@ async def _begun(
     return handle
 
 
-async def _start(app: Nexus, call: Any, instance_id: str, waits: bool, watched: _Watched, is_json: bool) -> Any:
+async def _start(app: Nexus, call: Any, instance_id: str, waits: bool, watched: Watched, is_json: bool) -> Any:
     try:
         handle: Handle[Any] = await app.client().start(call, id=instance_id)
         if not waits:
             output.put_json({"id": handle.id}) if is_json else output.put(handle.id)
             return None
         output.say(("id ", "dim"), instance_id)
-        async with signals(lambda: None) as asked:
-            with live_line(watched.line):
-                following = asyncio.create_task(watched.follow())
-                try:
-                    return await unless(asked, handle.result())
-                finally:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
+        with live(watched.line):
+            async with signals(lambda: None) as asked, _following(watched):
+                return await unless(asked, handle.result())
     finally:
         await app.store.close()
 

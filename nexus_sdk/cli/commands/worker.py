@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import Annotated
 
@@ -13,16 +14,21 @@ from nexus_sdk.cli import output
 from nexus_sdk.cli.access import JsonOption, StoreOption, checked
 from nexus_sdk.cli.loading import find_app
 from nexus_sdk.cli.mistakes import Mistake, told
-from nexus_sdk.cli.serving import live_line, release, signals
+from nexus_sdk.cli.serving import live, release, signals
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.worker import Worker
 from nexus_sdk.errors import StoreError
 from nexus_sdk.store.open import redact
 
 COUNT_SECONDS = 2.0
-"""How often the line on a terminal counts the open instances."""
+"""How often instances are counted for the line on a terminal."""
 
-OPEN = (Status.PENDING, Status.RUNNING, Status.SUSPENDED, Status.BLOCKED)
+COUNT_REST = 50
+"""So many times as long as a count takes is waited before the next one."""
+
+MOVING = (Status.PENDING, Status.RUNNING)
+HELD = (Status.BLOCKED, Status.SUSPENDED)
+ENDS = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TERMINATED)
 
 
 @told
@@ -57,21 +63,24 @@ class _Serving:
         self._concurrency = concurrency
         self._is_json = is_json
         self._worker: Worker | None = None
-        self._open_text = ""
+        self._tally = Tally()
         self._is_draining = False
 
     async def serve(self) -> None:
         """Serve until asked to stop, then drain."""
-        async with signals(self._drain) as asked:
-            with live_line(self._line):
+        with live(self._line) as leave:
+            async with signals(self._drain, leave) as asked:
                 async with self._app.worker(self._queues, self._concurrency) as self._worker:
                     self._tell_start(self._worker)
                     counting = asyncio.create_task(self._count())
                     await asked.wait()
                     counting.cancel()
                     await asyncio.gather(counting, return_exceptions=True)
+                await self._look()  # what ended while it drained counts too
         await self._app.store.close()
-        self._tell("stopped", "stopped")
+        ends = self._tally.ends()
+        said = "".join(f"; {number} {status}" for status, number in ends.items() if number)
+        self._tell("stopped", f"stopped{said}", **ends)
 
     def _tell_start(self, worker: Worker) -> None:
         registry = self._app.registry
@@ -103,19 +112,62 @@ class _Serving:
 
     def _line(self) -> str:
         running = self._worker.running_activities if self._worker else 0
-        said = f"{_activities(running)} running{self._open_text}"
+        said = f"{_activities(running)} · {self._tally.text()}"
         return f"draining · {said}" if self._is_draining else said
 
     async def _count(self) -> None:
-        if not output.is_terminal():
-            return
+        """Count at the start; where somebody looks at the line, go on, at a small share of the store's time."""
         while True:
-            try:
-                number = await self._app.client().count(status=OPEN)
-                self._open_text = f" · {number} open instance{'' if number == 1 else 's'}"
-            except StoreError:
-                self._open_text = " · the store does not answer"
-            await asyncio.sleep(COUNT_SECONDS)
+            began = time.monotonic()
+            await self._look()
+            if not output.is_terminal(sys.stderr):
+                return
+            await asyncio.sleep(max(COUNT_SECONDS, COUNT_REST * (time.monotonic() - began)))
+
+    async def _look(self) -> None:
+        """Count anew, and say when the store no longer answers, or answers again."""
+        did_answer = self._tally.is_answered
+        client = self._app.client()
+        try:
+            self._tally.take({status: await client.count(status=status) for status in Status})
+        except StoreError as error:
+            self._tally.is_answered = False
+            if did_answer:
+                self._tell("store_lost", f"the store does not answer: {error.message}", message=error.message)
+            return
+        self._tally.is_answered = True
+        if not did_answer:
+            self._tell("store_back", "the store answers again")
+
+
+class Tally:
+    """How many instances the store has of each status, and how many ended since the first count."""
+
+    def __init__(self) -> None:
+        self.is_answered = True
+        self._first: dict[Status, int] = {}
+        self._now: dict[Status, int] = {}
+
+    def take(self, counts: dict[Status, int]) -> None:
+        """Take in a count."""
+        self._first = self._first or counts
+        # Who was purged meanwhile had ended before: the count begins anew with what is left.
+        self._first = {status: min(number, counts[status]) for status, number in self._first.items()}
+        self._now = counts
+
+    def ends(self) -> dict[str, int]:
+        """How many ended since, by how."""
+        return {status.value: self._now.get(status, 0) - self._first.get(status, 0) for status in ENDS}
+
+    def text(self) -> str:
+        """In words, what matters most first."""
+        moving = sum(self._now.get(status, 0) for status in MOVING)
+        parts = [f"{moving} running" if self._now else "counting"]
+        parts += [f"{self._now[status]} {status}" for status in HELD if self._now.get(status)]
+        ended = [f"{number} {status}" for status, number in self.ends().items() if number]
+        parts += [f"since start {', '.join(ended)}"] if ended else []
+        parts += [] if self.is_answered else ["the store does not answer"]
+        return " · ".join(parts)
 
 
 def _activities(number: int) -> str:
