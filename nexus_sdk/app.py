@@ -57,7 +57,7 @@ class Nexus:
         environment: Environment | None = None,
     ) -> None:
         _check_parts(store, codec)
-        self.registry = Registry(workflows, activities)
+        self.registry: Registry = Registry(workflows, activities)
         self._store_or_url = store if store is not None else os.environ.get("NEXUS_STORE") or DEFAULT_STORE
         self._store: Store | None = None
         self._codec = codec
@@ -183,8 +183,8 @@ class Nexus:
     @overload
     def run(
         self,
-        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        *args: Unpack[Ts],
+        workflow: Callable[[*Ts], ChildOperation[R]],
+        *args: *Ts,
         **options: Unpack[StartOptions],
     ) -> R: ...
     @overload
@@ -207,8 +207,8 @@ class Nexus:
     @overload
     async def run_async(
         self,
-        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        *args: Unpack[Ts],
+        workflow: Callable[[*Ts], ChildOperation[R]],
+        *args: *Ts,
         **options: Unpack[StartOptions],
     ) -> R: ...
     @overload

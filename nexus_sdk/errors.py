@@ -235,6 +235,28 @@ class PayloadTooLarge(PayloadError):
     code = "NX502"
 
 
+class PayloadUnreadable(BlockingError, PayloadError):
+    """Stored bytes cannot be read by this process, through no fault of workflow or activity: they are damaged, gone, or
+    another codec wrote them. An instance that needs them is blocked, not failed; an activity is left to other workers.
+    """
+
+    code = "NX503"
+
+
+class KeyMissing(PayloadUnreadable):
+    """A payload was encrypted or sealed with a key that this app does not have."""
+
+    code = "NX504"
+
+
+class SealBroken(PayloadUnreadable):
+    """An encrypted or sealed payload was altered, was written with another key of the same id, or belongs to another
+    instance. Nothing of it was looked at.
+    """
+
+    code = "NX505"
+
+
 # --- 6xx: failures seen inside workflows ----------------------------------------------------------------------------
 
 
@@ -261,7 +283,7 @@ class ApplicationError(NexusError):
         retry_after: Any = None,
     ) -> None:
         super().__init__(message)
-        self.type = type or self.__class__.__name__
+        self.type: str = type or self.__class__.__name__
         self.details = details
         self.retryable = retryable
         self.retry_after = retry_after
@@ -311,7 +333,7 @@ class ActivityFailed(RemoteFailure):
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         said = f"{failure.type}: {failure.message}" if failure.message else failure.type
         super().__init__(f"activity {activity!r} failed after {tries}: {said}", failure=failure, details=details)
-        self.message = failure.message
+        self.message: str = failure.message
         self.activity = activity
         self.attempts = attempts
 
@@ -331,7 +353,7 @@ class ChildWorkflowFailed(RemoteFailure):
     def __init__(self, instance_id: str, *, failure: Failure, details: Any = None) -> None:
         said = f"{failure.type}: {failure.message}" if failure.message else failure.type
         super().__init__(f"child workflow {instance_id!r} failed: {said}", failure=failure, details=details)
-        self.message = failure.message
+        self.message: str = failure.message
         self.instance_id = instance_id
 
     def __str__(self) -> str:
@@ -356,7 +378,7 @@ class CompensationFailed(NexusError):
     def __init__(self, failures: Sequence[tuple[str, BaseException]]) -> None:
         named = "; ".join(f"{name}: {error}" for name, error in failures)
         super().__init__(f"{len(failures)} undo{'s' if len(failures) > 1 else ''} of a saga failed: {named}")
-        self.failures = tuple(failures)
+        self.failures: tuple[tuple[str, BaseException], ...] = tuple(failures)
 
 
 class CancelledError(BaseException):

@@ -70,6 +70,12 @@ MEMBERS = {
     "Workflow": ("options",),
     "Activity": ("options",),
     "Operation": (),
+    "Completion": (),
+    "MsgpackCodec": (),
+    "CodecChain": (),
+    "Compression": (),
+    "Encryption": (),
+    "CloudpickleCodec": (),
     "Saga": ("add",),
     "Spawned": ("cancel", "is_done"),
     "Retry": (),
@@ -80,8 +86,8 @@ MEMBERS = {
 
 GIVEN = frozenset(
     [
-        *("Workflow", "Activity", "Context", "Operation", "Saga", "Spawned"),
-        *("Client", "Handle", "Page", "History"),
+        *("Workflow", "Activity", "Context", "Operation", "Completion", "Saga", "Spawned"),
+        *("Client", "Handle", "Page", "History", "EnvironmentHandle", "SyncEnvironment"),
         *("ActivityFailed", "ChildWorkflowFailed", "CompensationFailed"),
         *("WorkflowFailed", "WorkflowCancelled", "WorkflowTerminated"),
     ]
@@ -100,7 +106,7 @@ GROUPS: tuple[Group, ...] = (
         "What a workflow is made of, and what it may ask for. A *duration* is a `timedelta`, a number of seconds, or\n"
         'a text such as `"1h30m"` or `"500ms"` (units: `w d h m s ms us`).',
         (
-            *_entries("nexus_sdk", "workflow Workflow Context Operation Winner"),
+            *_entries("nexus_sdk", "workflow Workflow Context Completes Completion Operation Winner"),
             *_entries("nexus_sdk.core.saga", "Saga"),
             *_entries("nexus_sdk.core.operations.spawn", "Spawned"),
         ),
@@ -134,7 +140,26 @@ GROUPS: tuple[Group, ...] = (
         "testing",
         "Testing",
         "A test runs the real engine with a clock of its own: [test it without waiting](../../tutorial/testing.md).",
-        _entries("nexus_sdk.testing", "WorkflowEnvironment FakeClock"),
+        _entries(
+            "nexus_sdk.testing",
+            "WorkflowEnvironment EnvironmentHandle SyncEnvironment assert_replays FakeClock NothingIsDue MockExhausted"
+            " ClockRunsAway CrashDifference",
+        ),
+    ),
+    Group(
+        "codecs",
+        "Codecs",
+        "How values become bytes: `Nexus(…, codec=…)`. Without one it is `MsgpackCodec()`.",
+        (
+            *_entries("nexus_sdk.codec.values", "MsgpackCodec"),
+            *_entries("nexus_sdk.codec.custom", "TypeCodec"),
+            *_entries("nexus_sdk.codec.secret", "Secret"),
+            *_entries("nexus_sdk.codec.chain", "CodecChain Link"),
+            *_entries("nexus_sdk.codec.compression", "Compression"),
+            *_entries("nexus_sdk.codec.encryption", "Encryption"),
+            *_entries("nexus_sdk.codec.keys", "Keyring"),
+            *_entries("nexus_sdk.codec.pickles", "CloudpickleCodec"),
+        ),
     ),
     Group(
         "stores",
@@ -201,8 +226,11 @@ def summary_of(entry: Entry) -> str:
     value = entry.value
     if inspect.isclass(value) or inspect.isroutine(value):
         return first_paragraph(value.__doc__)
-    module = import_module(entry.path.rpartition(".")[0])
-    followed = re.search(rf'^{entry.name} = [^\n]+\n"""(.+?)"""', inspect.getsource(module), re.M | re.S)
+    package = import_module(entry.path.rpartition(".")[0])
+    module = import_module(getattr(package, "_HOME_OF", {}).get(entry.name, package.__name__))
+    followed = re.search(
+        rf'^{entry.name}(?:: TypeAlias)? = [^\n]+\n"""(.+?)"""', inspect.getsource(module), re.M | re.S
+    )
     return first_paragraph(followed[1]) if followed else ""
 
 
@@ -223,12 +251,15 @@ def members_of(kind: type) -> list[tuple[str, Any]]:
 
 
 def parameters_of(member: Any) -> list[inspect.Parameter]:
-    """What a caller may give, without `self` and `cls`. Where it says `**options`, the last overload names them."""
-    parameters = list(inspect.signature(member).parameters.values())
+    """What a caller may give, by the signature that names most: the function's own, or its last overload."""
     overloads = get_overloads(member) if inspect.isroutine(member) else []
-    if overloads and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        parameters = list(inspect.signature(overloads[-1]).parameters.values())
-    return [parameter for parameter in parameters if parameter.name not in ("self", "cls")]
+    return max((_named(one) for one in [member, *overloads[-1:]]), key=len)
+
+
+def _named(function: Any) -> list[inspect.Parameter]:
+    # `**unknown` takes what the function refuses with a better word than Python's.
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter for parameter in parameters if parameter.name not in ("self", "cls", "unknown")]
 
 
 def _parameters_text(member: Any) -> str:
@@ -240,9 +271,15 @@ def _parameters_text(member: Any) -> str:
             said.append("*")
         is_named = is_named or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        default = "" if parameter.default in (parameter.empty, ...) else f"={parameter.default!r}"
-        said.append(f"{stars}{parameter.name}{default}")
+        said.append(f"{stars}{parameter.name}{_default_text(parameter.default)}")
     return f"({', '.join(said)})"
+
+
+def _default_text(default: Any) -> str:
+    if default in (inspect.Parameter.empty, ...):
+        return ""
+    is_literal = default is None or isinstance(default, bool | int | float | str | tuple)
+    return f"={default!r}" if is_literal else "=…"
 
 
 def _cell(text: str) -> str:

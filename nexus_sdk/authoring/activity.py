@@ -45,7 +45,10 @@ class CallOptions(TypedDict, total=False):
     local: bool
 
 
-_TAKEN = {"retry": "a Retry(…)", "local": "True or False"}
+_TAKEN = {
+    "retry": ("a Retry(…)", "For example: retry=Retry(max_attempts=5)."),
+    "local": ("True or False", "True runs it inside the orchestrator's own invocation."),
+}
 _OPTIONS = ("retry", "timeout", "schedule_to_close", "heartbeat_timeout", "task_queue", "local")
 
 
@@ -72,9 +75,9 @@ class Activity(Generic[P, R]):
         self.name = name
         self.activity_options = options
         self.compensate = compensate
-        self.is_async = inspect.iscoroutinefunction(fn)
-        self.signature = signature or Signature(fn, skip=0)
-        self.__name__ = getattr(fn, "__name__", name)
+        self.is_async: bool = inspect.iscoroutinefunction(fn)
+        self.signature: Signature = signature or Signature(fn, skip=0)
+        self.__name__: str = getattr(fn, "__name__", name)
         self.__doc__ = fn.__doc__
         self.__module__ = fn.__module__
         self.__wrapped__ = fn
@@ -278,7 +281,8 @@ def make_options(what: str, given: dict[str, Any], base: ActivityOptions) -> Act
                 case "local" if isinstance(value, bool):
                     changes["local"] = value
                 case "retry" | "local":
-                    raise InvalidArgument(f"{key} takes {_TAKEN[key]}, got {shown(value)}.")
+                    taken, hint = _TAKEN[key]
+                    raise InvalidArgument(f"{key} takes {taken}, got {shown(value)}.", hint=hint)
                 case _:
                     raise InvalidArgument(
                         f"there is no option {shown(key)}.", hint=f"There are: {', '.join(_OPTIONS)}."

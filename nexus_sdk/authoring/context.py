@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
-from types import CoroutineType
+from types import CoroutineType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, Unpack, cast, overload
 
 from nexus_sdk.authoring.activity import CallOptions, make_options
@@ -33,6 +33,10 @@ from nexus_sdk.core.timeout import TimeoutScope
 from nexus_sdk.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from typing import _SpecialForm as SpecialForm
+
+    from typing_extensions import TypeAliasType
+
     from nexus_sdk.authoring.signature import Signature
 
 T = TypeVar("T")
@@ -45,6 +49,9 @@ ItemT = TypeVar("ItemT")
 
 Startable: TypeAlias = Operation[T] | Coroutine[Any, Any, T]
 """An operation, or a called `async def` helper."""
+
+TypeExpression: TypeAlias = "UnionType | SpecialForm | TypeAliasType"
+"""What type checkers take a type for that is no class: ``bool | None``, ``Literal["a", "b"]``."""
 
 Outcome: TypeAlias = T | BaseException
 """What `return_exceptions=True` gives for each operation."""
@@ -153,7 +160,9 @@ class Context:
     @overload
     def wait_for_event(self, name: str, type: type[T], *, timeout: Duration | None = None) -> Operation[T]: ...
     @overload
-    def wait_for_event(self, name: str, type: Any = None, *, timeout: Duration | None = None) -> Operation[Any]: ...
+    def wait_for_event(
+        self, name: str, type: TypeExpression | None = None, *, timeout: Duration | None = None
+    ) -> Operation[Any]: ...
     def wait_for_event(self, name: str, type: Any = None, *, timeout: Duration | None = None) -> Operation[Any]:
         """The next external event called `name`, decoded to `type`. Events that come before the wait are kept.
 

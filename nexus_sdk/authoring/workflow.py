@@ -72,11 +72,11 @@ class Workflow(Generic[P, R]):
         self.name = name
         self.version = version
         self.timeout_us = timeout_us
-        self.signature = Signature(fn, skip=1)
-        self.is_generator = inspect.isasyncgenfunction(fn)
+        self.signature: Signature = Signature(fn, skip=1)
+        self.is_generator: bool = inspect.isasyncgenfunction(fn)
         self._child_id = child_id
         self._is_detached = is_detached
-        self.__name__ = getattr(fn, "__name__", name)
+        self.__name__: str = getattr(fn, "__name__", name)
         self.__doc__ = fn.__doc__
         self.__module__ = fn.__module__
         self.__wrapped__ = fn

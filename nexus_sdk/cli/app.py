@@ -127,7 +127,7 @@ def _mistake(error: Any) -> Mistake:
     hints = [f"See: {command} --help"]
     takes_id = context is not None and any(parameter.name == "id" for parameter in context.command.params)
     if takes_id and getattr(error, "option_name", None):
-        hints.append(f"An id that begins with '-' stands after '--': {command} -- -x; as an option: --id=-x")
+        hints.append(f"An id that begins with '-' stands after '--': {command} -- -x")
     return Mistake(error.format_message(), hint="\n".join(hints))
 
 

@@ -100,9 +100,8 @@ def _status(word: str) -> Status:
     try:
         return Status(word)
     except ValueError:
-        raise Mistake(
-            f"There is no status {word[:60]!r}.", hint=f"{near(word, list(Status))} All: {', '.join(Status)}."
-        ) from None
+        known = near(word, [status.value for status in Status])
+        raise Mistake(f"There is no status {word[:60]!r}.", hint=known) from None
 
 
 def _attribute_value(text: str) -> str | int | float | bool:

@@ -40,7 +40,7 @@ def read_json(text: str, what: str) -> Any:
             text = sys.stdin.read() if text == "@-" else Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             hint = "@FILE is a file of UTF-8 text; @- is stdin."
-        raise Mistake(f"{what}: {where} cannot be read: {_reason(error)}.", hint=hint) from None
+            raise Mistake(f"{what}: {where} cannot be read: {_reason(error)}.", hint=hint) from None
     try:
         return json.loads(text)
     except RecursionError:

@@ -57,21 +57,21 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (Mistake, NexusError) as error:
+        except NexusError as error:
             tell(error, is_json=bool(kwargs.get("json")))
             raise typer.Exit(exit_code(error)) from None
 
     return wrapped
 
 
-def exit_code(error: Mistake | NexusError) -> int:
+def exit_code(error: NexusError) -> int:
     """1 when the thing failed, 2 when what was typed or defined makes no sense."""
     if isinstance(error, _REFUSALS):
         return FAILED
     return USAGE if isinstance(error, (Mistake, *_USAGE_ERRORS)) else FAILED
 
 
-def tell(error: Mistake | NexusError, *, is_json: bool, next_steps: tuple[str, ...] = ()) -> None:
+def tell(error: NexusError, *, is_json: bool, next_steps: tuple[str, ...] = ()) -> None:
     """Say what went wrong: evidence, message, next steps."""
     if is_json:
         output.say_json({"error": described(error)})
@@ -81,18 +81,17 @@ def tell(error: Mistake | NexusError, *, is_json: bool, next_steps: tuple[str, .
     if evidence:
         output.say(evidence.rstrip(), style="dim")
         output.say("")
-    code = error.code if isinstance(error, NexusError) else ""
-    output.say((f"[{code}] ", "bold red"), (error.message, "bold")) if code else output.say(error.message, style="bold")
+    output.say((f"[{error.code}] ", "bold red"), (error.message, "bold"))
     for step in (error.hint, *next_steps):
         if step:
             output.say(step)
 
 
-def described(error: Mistake | NexusError) -> dict[str, Any]:
+def described(error: NexusError) -> dict[str, Any]:
     """An error as data."""
     said: dict[str, Any] = {
         "type": "UsageError" if isinstance(error, Mistake) else type(error).__name__,
-        "code": error.code if isinstance(error, NexusError) else None,
+        "code": error.code,
         "message": error.message,
         "hint": error.hint or None,
     }

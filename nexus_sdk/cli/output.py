@@ -83,6 +83,25 @@ def put_cut(*pieces: Piece, style: str = "") -> None:
     _line(sys.stdout, pieces, style, is_cut=True)
 
 
+def put_hanging(head: Sequence[Piece], text: str, style: str = "") -> None:
+    """A line of the answer; what does not fit beside its head goes on below, under its beginning."""
+    from rich.cells import cell_len
+
+    indent = sum(cell_len(piece if isinstance(piece, str) else piece[0]) for piece in head)
+    first, *rest = _wrapped(text, canvas_width() - indent) if is_terminal() else text.split("\n")
+    put(*head, (first, style))
+    for line in rest:
+        put(" " * indent, (line, style))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, broken at blanks where they are longer than that."""
+    import textwrap
+
+    width = max(width, 20)
+    return [part for line in text.split("\n") for part in textwrap.wrap(line, width) or [""]]
+
+
 def say(*pieces: Piece, style: str = "") -> None:
     """A line about what is going on, on stderr."""
     _line(sys.stderr, pieces, style, is_cut=False)
@@ -157,6 +176,10 @@ def sentence(value: Any) -> str:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
+NOTE_COLUMNS = 20
+"""The last column of a table gets at least so many, if it needs them."""
+
+
 def put_table(headers: Sequence[str], rows: Iterable[Sequence[Piece]], optional: Sequence[str] = ()) -> None:
     """Columns under headers, aligned. On a terminal the last column is cut.
 
@@ -169,7 +192,7 @@ def put_table(headers: Sequence[str], rows: Iterable[Sequence[Piece]], optional:
     kept = list(range(len(headers)))
     widths = [max([cell_len(header), *(cell_len(row[i][0]) for row in table)]) for i, header in enumerate(headers)]
     for name in optional:
-        if sum(widths[i] + 2 for i in kept[:-1]) + min(widths[kept[-1]], 10) <= width_of():
+        if sum(widths[i] + 2 for i in kept[:-1]) + min(widths[kept[-1]], NOTE_COLUMNS) <= width_of():
             break
         kept.remove(headers.index(name))
     put_cut(*(_padded((headers[i], "bold"), widths[i], i == kept[-1]) for i in kept))

@@ -103,6 +103,9 @@ LINES_KEPT = 4
 """So many lines of the terminal are left to what is said above what is live."""
 
 
+SPINNER_COLUMNS = 2
+
+
 @contextmanager
 def live(text: Callable[[], str], above: Callable[[int, int], Sequence[Sequence[output.Piece]]] | None = None) -> Any:
     """Show a line that renews itself at the foot of a terminal; nothing where stderr is none.
@@ -127,7 +130,8 @@ def live(text: Callable[[], str], above: Callable[[int, int], Sequence[Sequence[
     console.soft_wrap = False
 
     def shown() -> Any:
-        line = Text(f"{output.duration_text(time.monotonic() - started)} · {text()}", no_wrap=True, overflow="ellipsis")
+        line = Text(f"{output.duration_text(time.monotonic() - started)} · {text()}")
+        line.truncate(console.width - SPINNER_COLUMNS, overflow="ellipsis")
         spinner.update(text=line)
         if above is None:
             return spinner

@@ -17,11 +17,12 @@ from nexus_sdk.client.attributes import Attributes, check_attributes
 from nexus_sdk.client.handle import Handle
 from nexus_sdk.client.status import Page, status_of
 from nexus_sdk.core.operations.child import ChildOperation
-from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.events import WorkflowCreated
+from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.shown import shown
 from nexus_sdk.core.status import Status
-from nexus_sdk.engine.apart import Moving
-from nexus_sdk.engine.birth import Start, new_instance
+from nexus_sdk.engine.apart import Moving, read_batches
+from nexus_sdk.engine.birth import Start, new_instance, start_digest
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.errors import DefinitionError, InstanceExists, InstanceNotFound, InvalidArgument, SignatureMismatch
@@ -49,14 +50,14 @@ class Client:
         self.registry = registry
         self.codec = codec
         self.environment = environment
-        self.surroundings = Surroundings(registry, codec, environment, "", "")
+        self.surroundings: Surroundings = Surroundings(registry, codec, environment, "", "")
 
     # A workflow is known here by what its call takes and gives, so that its arguments are checked.
     @overload
     async def start(
         self,
-        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        *args: Unpack[Ts],
+        workflow: Callable[[*Ts], ChildOperation[R]],
+        *args: *Ts,
         on_conflict: OnConflict = ...,
         **options: Unpack[StartOptions],
     ) -> Handle[R]: ...
@@ -121,7 +122,7 @@ class Client:
             instance_id,
             definition.name,
             definition.version,
-            self.codec.encode(checked),
+            self.codec.bound_to(instance_id).encode(checked),
             request_id=request,
             timeout_us=definition.timeout_us,
             start_at_us=_start_at_us(delay, now_us),
@@ -136,7 +137,7 @@ class Client:
         except InstanceExists as error:
             if on_conflict == "raise":
                 raise
-            self._check_same_start(await self.store.find(instance_id), new.record, error)
+            await self._check_same_start(await self.store.find(instance_id), start, error)
         return handle
 
     def get(self, id: str) -> Handle[Any]:
@@ -217,13 +218,32 @@ class Client:
             )
         return workflow
 
-    def _check_same_start(self, found: InstanceRecord, asked: InstanceRecord, error: InstanceExists) -> None:
-        if found.start_digest != asked.start_digest:
+    async def _check_same_start(self, found: InstanceRecord, asked: Start, error: InstanceExists) -> None:
+        if found.start_digest == start_digest(asked.workflow, asked.arguments):
+            return
+        is_other = found.workflow != asked.workflow
+        if is_other or not await self._has_same_arguments(found, asked.arguments):
             raise InstanceExists(
                 f"{found.id} exists and was started otherwise (workflow {found.workflow!r}, "
-                f"{'other arguments' if found.workflow == asked.workflow else 'another workflow'}).",
+                f"{'another workflow' if is_other else 'other arguments'}).",
                 hint="Choose another id, or the arguments it was started with.",
             ) from error
+
+    async def _has_same_arguments(self, found: InstanceRecord, asked: Payload) -> bool:
+        """Whether arguments whose bytes differ are equal: after a change of keys, equal values have other bytes."""
+        if asked.key_id is None:
+            return False
+        run_id: str | None = found.run_id
+        created: WorkflowCreated | None = None
+        while run_id is not None:
+            loaded = await self.store.load(found.id, run_id=run_id)
+            (first,) = await read_batches(self.store, found.id, loaded.batches[:1], every=True)
+            event = first.events[0]
+            assert isinstance(event, WorkflowCreated)
+            created, run_id = event, event.previous_run_id
+        assert created is not None
+        codec = self.codec.bound_to(found.id)
+        return bool(codec.decode(created.arguments) == codec.decode(asked))
 
 
 def _start_at_us(delay: Duration | datetime | None, now_us: int) -> int | None:
@@ -240,7 +260,7 @@ def _statuses(status: Any) -> frozenset[Status]:
     wanted = list(status) if isinstance(status, Iterable) and not isinstance(status, str) else [status]
     wrong = [one for one in wanted if one not in list(Status)]
     if wrong:
-        hint = near(wrong[0], Status) if isinstance(wrong[0], str) else ""
+        hint = near(wrong[0], map(str, Status)) if isinstance(wrong[0], str) else "Name one, or a list of them."
         raise InvalidArgument(f"a status is one of {', '.join(Status)}; got {shown(wrong[0])}.", hint=hint)
     return frozenset(map(Status, wanted))
 

@@ -11,6 +11,7 @@ from nexus_sdk.client.history import History
 from nexus_sdk.client.status import InstanceStatus, status_of
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
+from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.apart import Moving, read_batches
 from nexus_sdk.engine.birth import inbox_message
@@ -31,10 +32,10 @@ from nexus_sdk.store.port import InstanceRecord
 if TYPE_CHECKING:
     from nexus_sdk.client.client import Client
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Handle(Generic[R]):
+class Handle(Generic[R_co]):
     """One instance. Making a handle does no I/O; everything else on it is awaitable."""
 
     def __init__(self, client: Client, id: str, result_type: Any = Any) -> None:
@@ -52,7 +53,7 @@ class Handle(Generic[R]):
         """
         return status_of(await self._client.store.find(self.id), self._client.codec)
 
-    async def result(self, timeout: Duration | None = None) -> R:
+    async def result(self, timeout: Duration | None = None) -> R_co:
         """Wait for the end and return the result. Waits on while the instance is blocked or suspended.
 
         Raises:
@@ -74,7 +75,7 @@ class Handle(Generic[R]):
             waiting.cancel()
             patience.cancel()
 
-    async def result_or_blocked(self) -> R:
+    async def result_or_blocked(self) -> R_co:
         """Like `result`, but an instance that is blocked raises the error that blocks it."""
         return await self._result(stops_at_blocked=True)
 
@@ -113,7 +114,7 @@ class Handle(Generic[R]):
         check_name(name, "an event's name")
         if event_id is not None:
             check_name(event_id, "an event id")
-        event = e.EventReceived(name, self._client.codec.encode(payload), event_id)
+        event = e.EventReceived(name, self._codec().encode(payload), event_id)
         id = f"event:{event_id}" if event_id is not None else f"event:{self._client.environment.randomness.token()}:"
         await self._send(id, event, is_remembered=event_id is not None)
 
@@ -169,7 +170,7 @@ class Handle(Generic[R]):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    async def _result(self, stops_at_blocked: bool) -> R:
+    async def _result(self, stops_at_blocked: bool) -> R_co:
         store = self._client.store
         while True:
             record = await store.find(self.id)
@@ -179,14 +180,14 @@ class Handle(Generic[R]):
                 raise _blocking_error(record)
             await store.watch(self.id, run_id=record.run_id, after=record.last_batch, status=record.status)
 
-    async def _ended(self, record: InstanceRecord) -> R:
+    async def _ended(self, record: InstanceRecord) -> R_co:
         loaded = await self._client.store.load(self.id, run_id=record.run_id, after=record.last_batch - 1)
         batches = await read_batches(self._client.store, self.id, loaded.batches[-1:], every=True)
         last = batches[0] if batches else None
         end = last.events[-1] if last and last.events else None
         match end:
             case e.WorkflowCompleted(result=payload):
-                return self._client.codec.decode(payload, self._result_type)  # type: ignore[no-any-return]
+                return self._codec().decode(payload, self._result_type)  # type: ignore[no-any-return]
             case e.WorkflowFailed(failure=failure):
                 said = f"{failure.type}: {failure.message}" if failure.message else failure.type
                 where = f" ({end.site})" if end.site else ""
@@ -196,6 +197,9 @@ class Handle(Generic[R]):
             case e.WorkflowTerminated(reason=reason):
                 raise WorkflowTerminated(f"{self.id} was terminated{f': {reason}' if reason else ''}")
         raise HistoryCorruptedError(f"{self.id} is {record.status}, but its history has no such end.")
+
+    def _codec(self) -> Codec:
+        return self._client.codec.bound_to(self.id)
 
     def _token(self, kind: str) -> str:
         return f"{kind}:{self._client.environment.randomness.token()}"

@@ -17,7 +17,7 @@ class History(Sequence[Event]):
     """
 
     def __init__(self, batches: Sequence[Batch]) -> None:
-        self.batches = tuple(batches)
+        self.batches: tuple[Batch, ...] = tuple(batches)
         self._events = tuple(event for batch in batches for event in batch.events)
 
     def __len__(self) -> int:
@@ -29,6 +29,13 @@ class History(Sequence[Event]):
     def __getitem__(self, index: slice) -> Sequence[Event]: ...
     def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
         return self._events[index]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it has the same events as another history, or a list of them."""
+        return self._events == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._events)
 
     def __repr__(self) -> str:
         return f"<history of {len(self)} events in {len(self.batches)} turns>"

@@ -64,7 +64,9 @@ class Page(Sequence[InstanceStatus]):
 
 def status_of(record: InstanceRecord, codec: Codec) -> InstanceStatus:
     """The client's view of a record."""
-    custom = None if record.custom_status is None else codec.decode(wire.decode_payload(record.custom_status))
+    custom = None if record.custom_status is None else codec.bound_to(record.id).decode(
+        wire.decode_payload(record.custom_status)
+    )
     return InstanceStatus(
         record.id,
         record.status,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from nexus_sdk.core.failure import Failure, lineage_of
-from nexus_sdk.core.payload import Codec, Payload
+from nexus_sdk.core.payload import DETAILS, Codec, Payload
 from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure, named_code
 
 DEPTH_MAX = 20
@@ -32,20 +32,11 @@ def failure_from(error: BaseException, codec: Codec, *, with_traceback: bool = T
     return _Reader(codec, with_traceback).read(error, ())
 
 
-def details_of(failure: Failure, codec: Codec, type_: Any = Any) -> Any:
-    """What the raiser attached, decoded; None when there is nothing.
-
-    Raises:
-        PayloadError: it does not fit the type.
-    """
-    return None if failure.details is None else codec.decode(failure.details, type_)
-
-
 class _Reader:
     """Reads one exception and what hangs on it."""
 
     def __init__(self, codec: Codec, with_traceback: bool) -> None:
-        self.codec = codec
+        self.codec = codec.bound_to(DETAILS)
         self.with_traceback = with_traceback
 
     def read(self, error: BaseException, above: tuple[int, ...]) -> Failure:

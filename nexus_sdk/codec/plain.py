@@ -1,89 +1,130 @@
 """Python values to msgpack bytes and back. The one rule: what msgpack would lose, an extension keeps.
 
-Three tables say everything. `_EXTENSIONS`: types that msgpack does not know and that come back exactly, even where
-nobody says which type is expected. `_SIMPLER`: types that are written as a plainer value (a dataclass as a dict of its
-fields, an enum as its value); an annotation brings them back (see `conversion`). `_READERS`: extensions back to values.
-What no table knows is refused.
+Three tables say everything. `extensions`: types that msgpack does not know and that come back exactly, even where
+nobody says which type is expected. `plainer`: types that are written as a plainer value (a dataclass as a map of its
+fields, an enum as its value); an annotation brings them back (see `conversion`). `custom`: what a user taught the
+codec. What no table knows is refused.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from functools import lru_cache
-from pathlib import Path, PurePath
+from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 import msgpack
 
-DEPTH_MAX = 100
-"""How deep values may be nested where an extension (a tuple, a set) begins each level. Lists and dicts: as deep as
-msgpack goes."""
+from nexus_sdk.codec.custom import NO_TYPES, CustomTypes, TypeCodec
+from nexus_sdk.codec.depth import DEPTH_MAX, check_bytes, check_value, is_flat, refuse_depth
+from nexus_sdk.codec.extensions import CUSTOM_CODE, EXTENSIONS, READERS
+from nexus_sdk.codec.plainer import KIND_CODE, KIND_READ, Fields, Refused, simplifier
 
-_TUPLE, _SET, _FROZENSET, _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _INTEGER, _PATH = range(1, 12)
 _NATIVE = frozenset({type(None), bool, int, float, str, bytes, list, dict, msgpack.ExtType})
-_KNOWN_AS_TEXT = ("ipaddress", "pydantic.networks", "pydantic_core._pydantic_core")
+_KIND_BYTES = b"\xd4\x0c\x00"
+"""How `KIND` is written: without these bytes there is no object to look for."""
 
 
-class Refused(Exception):
-    """A value cannot be written; `reason` says why, without its place in the whole."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+class UnknownName(Refused):
+    """The bytes hold what a `TypeCodec` wrote, and there is none of that name."""
 
 
-def pack(value: Any) -> bytes:
+def pack(value: Any, *, types: CustomTypes = NO_TYPES, allow_secrets: bool = False) -> bytes:
     """The bytes of a value. The same value gives the same bytes in every process.
 
     Raises:
         Refused: it holds something that cannot be written. Other exceptions of msgpack, and of the value's own code,
             pass as they are; `paths.explain` makes sense of all of them.
     """
-    packing = _Packing()
+    packing = _Packing(types, allow_secrets)
     data = packing.pack(value)
-    if packing.has_hashable_object:
+    if packing.has_doubtful_key:
         _check_keys(data)
+    if not is_flat(data) and (packing.has_nested or not check_bytes(data)):
+        check_value(look(data) if packing.has_object else value)
     return data
 
 
-def unpack(data: bytes) -> Any:
-    """The value that `pack` wrote; dataclasses and models come back as dicts, enums as their values.
+def unpack(data: bytes, *, types: CustomTypes = NO_TYPES) -> Any:
+    """The value that `pack` wrote; dataclasses and models come back as `Fields`, enums as their values.
 
     Raises:
         ValueError, TypeError, Refused: these are not the bytes of a value.
     """
-    return msgpack.unpackb(data, ext_hook=_read_extension, strict_map_key=False, timestamp=3)
+    return _unpack(data, types)
 
 
-def simpler(value: Any) -> Any:
-    """A value that is one step plainer and means the same.
+def look(data: bytes) -> Any:
+    """The same for those who only look: what a `TypeCodec` wrote comes back `Unread`, whatever its name."""
+    return _unpack(data, None)
 
-    Raises:
-        Refused: there is none.
-    """
-    return _simplify(type(value))(value)  # type: ignore[arg-type]  # classes are hashable, whatever typeshed says
+
+class Unread:
+    """What a `TypeCodec` wrote, not made into an object: equal when the bytes are."""
+
+    __slots__ = ("data", "name", "plain")
+
+    def __init__(self, name: str, plain: Any, data: bytes) -> None:
+        self.name = name
+        self.plain = plain
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"{self.name}({self.plain!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unread) and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
 
 
 def is_extension(kind: type) -> bool:
-    """Whether values of exactly this class are written as an extension."""
-    return kind in _EXTENSIONS
+    """Whether values of exactly this class are written as an extension, and come back exactly."""
+    return kind in EXTENSIONS
+
+
+def comes_back_exactly(kind: type) -> bool:
+    """Whether values of exactly this class need no annotation and no `TypeCodec`."""
+    return kind in EXTENSIONS or kind in _NATIVE
+
+
+def plain_of(value: Any, codec: TypeCodec[Any]) -> Any:
+    """What a `TypeCodec` writes of a value.
+
+    Raises:
+        Refused: its function raises.
+    """
+    try:
+        return codec.to_plain(value)
+    except Exception as error:  # the user's function may raise anything
+        raise Refused(f"to_plain of the TypeCodec {codec.name!r} raises {type(error).__name__}: {error}") from error
+
+
+def codec_of(kind: type, types: CustomTypes) -> TypeCodec[Any] | None:
+    """The `TypeCodec` for values of a class, or None.
+
+    Raises:
+        Refused: only a base of it has one, which takes no subclasses.
+    """
+    try:
+        return types.of(kind)
+    except TypeError as error:
+        raise Refused(str(error)) from None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
 
 
 class _Packing:
-    """One call of `pack`: knows how deep it is, and whether it met an object that might be a key of a dict."""
+    """One call of `pack`: what it may write, how deep it is, and what it met that needs another look."""
 
-    __slots__ = ("depth", "has_hashable_object")
+    depth = 0
+    has_nested = False
+    has_object = False
+    has_doubtful_key = False
 
-    def __init__(self) -> None:
-        self.depth = 0
-        self.has_hashable_object = False
+    def __init__(self, types: CustomTypes, allow_secrets: bool) -> None:
+        self.types = types
+        self.allow_secrets = allow_secrets
 
     def pack(self, value: Any) -> bytes:
         packed: bytes = msgpack.packb(value, default=self.write, strict_types=True)
@@ -91,7 +132,8 @@ class _Packing:
 
     def nest(self, value: Any) -> bytes:
         if self.depth >= DEPTH_MAX:
-            raise Refused(f"the value is nested more than {DEPTH_MAX} levels deep")
+            raise refuse_depth()
+        self.has_nested = True
         self.depth += 1
         try:
             return self.pack(value)
@@ -102,165 +144,108 @@ class _Packing:
         """What msgpack asks for each value that it cannot write by itself."""
         while True:
             kind = type(value)
-            extension = _EXTENSIONS.get(kind)
+            extension = EXTENSIONS.get(kind)
             if extension is not None:
                 code, data_of = extension
                 return msgpack.ExtType(code, data_of(self, value))
-            value = simpler(value)
-            if type(value) in (dict, list) and kind.__hash__ is not None:
-                self.has_hashable_object = True
+            self.has_object = True
+            if self.types.by_type and (codec := codec_of(kind, self.types)) is not None:
+                return msgpack.ExtType(CUSTOM_CODE, self.nest([codec.name, plain_of(value, codec)]))
+            simplify, is_doubtful_key = simplifier(kind)  # type: ignore[arg-type]  # classes are hashable
+            value = simplify(value)
+            if is_doubtful_key:
+                self.has_doubtful_key = True
             if type(value) in _NATIVE and not (type(value) is int and not -(2**63) <= value < 2**64):
                 return value
 
 
 def _check_keys(data: bytes) -> None:
-    """A frozen dataclass may be a key of a dict, but the dict that it is written as may not."""
+    """Objects may be keys of a dict, or members of a set, where what they are written as may not or is not unique."""
     try:
-        unpack(data)
+        reading = _Unpacking(None, None)
+        reading.pairs = _distinct
+        reading.unpack(data)
     except TypeError as error:
         raise Refused("an object that is written as a dict or list cannot be a key, or a member of a set") from error
 
 
-# --- extensions -----------------------------------------------------------------------------------------------------
+def _distinct(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    pairs = list(pairs)
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise Refused("two keys of a dict become equal when they are written")
+    return made
 
 
-def _members(packing: _Packing, value: AbstractSet[Any]) -> bytes:
-    # Sorted by their bytes: the order of a set differs from process to process.
-    header: bytes = msgpack.Packer().pack_array_header(len(value))
-    return header + b"".join(sorted(packing.nest(member) for member in value))
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
-_SECOND = "~"
-"""Marks the second of two equal wall-clock times, where clocks are put back (`fold`)."""
+def _unpack(data: bytes, types: CustomTypes | None) -> Any:
+    reading = _Unpacking(types, _object if _KIND_BYTES in data else None)
+    value = reading.unpack(data)
+    if not is_flat(data) and (reading.has_nested or not check_bytes(data)):
+        check_value(value)
+    return value
 
 
-def _moment(packing: _Packing, value: datetime | time) -> bytes:
-    zone = getattr(value.tzinfo, "key", None)  # a ZoneInfo: its name says more than the offset
-    return f"{value.isoformat()}{_SECOND * value.fold}{f'[{zone}]' if zone else ''}".encode()
+class _Unpacking:
+    """One call of `unpack`: what it may read, and how deep it is."""
+
+    pairs: Any = None
+    depth = 0
+    has_nested = False
+
+    def __init__(self, types: CustomTypes | None, hook: Any) -> None:
+        self.types = types
+        self.hook = hook
+
+    def unpack(self, data: bytes) -> Any:
+        return msgpack.unpackb(
+            data,
+            ext_hook=self.read,
+            object_hook=self.hook,
+            object_pairs_hook=self.pairs,
+            strict_map_key=False,
+            timestamp=3,
+        )
+
+    def nested(self, data: bytes) -> Any:
+        if self.depth >= DEPTH_MAX:
+            raise refuse_depth()
+        self.has_nested = True
+        self.depth += 1
+        try:
+            return self.unpack(data)
+        finally:
+            self.depth -= 1
+
+    def read(self, code: int, data: bytes) -> Any:
+        if code == KIND_CODE:  # the most frequent by far
+            return KIND_READ
+        reader = READERS.get(code)
+        if reader is None:
+            raise Refused(f"unknown extension {code}: a newer version wrote this value")
+        return reader(self, data)
+
+    def custom(self, data: bytes) -> Any:
+        name, plain = self.nested(data)
+        check_value(plain)
+        if self.types is None:
+            return Unread(name, plain, data)
+        codec = self.types.by_name.get(name)
+        if codec is None:
+            known = ", ".join(map(repr, self.types.by_name)) or "none"
+            raise UnknownName(f"it holds a {name!r}, and this codec has no TypeCodec of that name (it has {known})")
+        try:
+            return codec.from_plain(plain)
+        except Exception as error:  # the user's function may raise anything
+            raise Refused(f"from_plain of the TypeCodec {name!r} raises {type(error).__name__}: {error}") from error
 
 
-def _integer(packing: _Packing, value: int) -> bytes:
-    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
-
-
-_EXTENSIONS: Mapping[type, tuple[int, Callable[[_Packing, Any], bytes]]] = {
-    tuple: (_TUPLE, lambda packing, value: packing.nest(list(value))),
-    set: (_SET, _members),
-    frozenset: (_FROZENSET, _members),
-    datetime: (_DATETIME, _moment),
-    date: (_DATE, lambda packing, value: value.isoformat().encode()),
-    time: (_TIME, _moment),
-    timedelta: (_TIMEDELTA, lambda packing, value: packing.pack([value.days, value.seconds, value.microseconds])),
-    Decimal: (_DECIMAL, lambda packing, value: str(value).encode()),
-    UUID: (_UUID, lambda packing, value: value.bytes),
-    int: (_INTEGER, _integer),  # only those beyond 64 bits come here
-    type(Path()): (_PATH, lambda packing, value: str(value).encode("utf-8", "surrogateescape")),
-}
-
-
-def _read_moment(kind: type[datetime] | type[time], data: bytes) -> datetime | time:
-    text, _, zone = data.decode().partition("[")
-    moment = kind.fromisoformat(text.removesuffix(_SECOND))
-    if text.endswith(_SECOND):
-        moment = moment.replace(fold=1)
-    if not zone:
-        return moment
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        place = ZoneInfo(zone.removesuffix("]"))
-    except ZoneInfoNotFoundError:
-        return moment  # this machine does not know the zone: the offset is right for this moment
-    there = moment.replace(tzinfo=place)
-    if isinstance(moment, time) or there.utcoffset() == moment.utcoffset():
-        return there
-    return moment.astimezone(place)  # the rules of the zone have changed since: the moment stays, the wall clock moves
-
-
-_READERS: Mapping[int, Callable[[bytes], Any]] = {
-    _TUPLE: lambda data: tuple(unpack(data)),
-    _SET: lambda data: set(unpack(data)),
-    _FROZENSET: lambda data: frozenset(unpack(data)),
-    _DATETIME: lambda data: _read_moment(datetime, data),
-    _DATE: lambda data: date.fromisoformat(data.decode()),
-    _TIME: lambda data: _read_moment(time, data),
-    _TIMEDELTA: lambda data: timedelta(*unpack(data)),
-    _DECIMAL: lambda data: Decimal(data.decode()),
-    _UUID: lambda data: UUID(bytes=data),
-    _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
-    _PATH: lambda data: Path(data.decode("utf-8", "surrogateescape")),
-}
-
-
-def _read_extension(code: int, data: bytes) -> Any:
-    reader = _READERS.get(code)
-    if reader is None:
-        raise Refused(f"unknown extension {code}: a newer version wrote this value")
-    return reader(data)
-
-
-# --- plainer values ---------------------------------------------------------------------------------------------------
-
-
-def _refuse(value: Any) -> Any:
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    if name == "function":
-        name = f"function ({getattr(value, '__qualname__', '?')})"
-    raise Refused(f"a value of type {name} cannot be encoded")
-
-
-def _attributes(value: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
-
-
-def _model(value: Any) -> Any:
-    """A pydantic model by the names of its fields; by its own serializers where it has some."""
-    kind = type(value)
-    if getattr(kind, "__pydantic_root_model__", False):
-        return value.root
-    names = list(kind.model_fields)
-    extra = value.__pydantic_extra__ or {}
-    own = kind.__pydantic_decorators__
-    if own.field_serializers or own.model_serializers:
-        return value.model_dump(mode="python", by_alias=False, include={*names, *extra})
-    return {**_attributes(value, names), **extra}
-
-
-def _is_model(kind: type) -> bool:
-    pydantic = sys.modules.get("pydantic")  # who has a model has imported it
-    return pydantic is not None and issubclass(kind, pydantic.BaseModel)
-
-
-def _is_refused(kind: type) -> bool:
-    return issubclass(kind, Awaitable | Iterator | type) or kind is complex
-
-
-_SIMPLER: Sequence[tuple[Callable[[type], bool], Callable[[Any], Any]]] = (
-    (_is_refused, _refuse),  # an operation, a coroutine, a generator, whatever else it may be
-    (lambda kind: issubclass(kind, Enum), lambda value: value.value),
-    (is_dataclass, lambda value: _attributes(value, [field.name for field in fields(value)])),
-    (_is_model, _model),
-    (lambda kind: hasattr(kind, "__attrs_attrs__"), lambda v: _attributes(v, [a.name for a in v.__attrs_attrs__])),
-    (lambda kind: issubclass(kind, int), lambda value: int.__int__(value)),
-    (lambda kind: issubclass(kind, float), lambda value: float.__float__(value)),
-    (lambda kind: issubclass(kind, str), lambda value: str.__str__(value)),
-    (lambda kind: issubclass(kind, bytes | bytearray | memoryview), lambda value: bytes(memoryview(value))),
-    (lambda kind: issubclass(kind, tuple), lambda value: tuple(value)),
-    (lambda kind: issubclass(kind, frozenset), lambda value: frozenset(value)),
-    (lambda kind: issubclass(kind, datetime), lambda value: datetime.fromisoformat(value.isoformat())),
-    (lambda kind: issubclass(kind, date), lambda value: date(value.year, value.month, value.day)),
-    (lambda kind: issubclass(kind, timedelta), lambda value: timedelta(value.days, value.seconds, value.microseconds)),
-    (lambda kind: issubclass(kind, Decimal), lambda value: Decimal(value)),
-    (lambda kind: issubclass(kind, UUID), lambda value: UUID(bytes=value.bytes)),
-    (lambda kind: issubclass(kind, PurePath), lambda value: Path(value)),
-    (lambda kind: kind.__module__ in _KNOWN_AS_TEXT, lambda value: str(value)),
-    (lambda kind: issubclass(kind, Mapping), lambda value: {key: value[key] for key in value}),
-    (lambda kind: issubclass(kind, AbstractSet), lambda value: set(value)),
-    (lambda kind: issubclass(kind, Sequence), lambda value: list(value)),
-)
-
-
-@lru_cache(maxsize=1024)
-def _simplify(kind: type) -> Callable[[Any], Any]:
-    return next((simplify for is_such, simplify in _SIMPLER if is_such(kind)), _refuse)
+def _object(values: dict[Any, Any]) -> Any:
+    kind = values.pop(KIND_READ, None)
+    if kind is None:
+        return values
+    made = Fields(values)
+    made.kind = kind
+    return made

@@ -112,7 +112,7 @@ def _payload_to_json(payload: Payload) -> Any:
         return None
     if payload.encoding == MSGPACK and payload.data is not None:
         try:
-            return _value_to_json(plain.unpack(payload.data))
+            return _value_to_json(plain.look(payload.data))
         except Exception as error:  # the bytes may be anything; the view says so and goes on
             return {"encoding": payload.encoding, "unreadable": str(error), "base64": _base64(payload.data)}
     known = {"encoding": payload.encoding, "size": payload.size, "digest": payload.digest.hex()}
@@ -131,7 +131,7 @@ def _value_to_json(value: Any) -> Any:
         return _base64(value)
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else str(key): _value_to_json(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, range):
         return [_value_to_json(item) for item in value]
     if isinstance(value, AbstractSet):
         return sorted((_value_to_json(item) for item in value), key=repr)

@@ -192,7 +192,10 @@ class Execution:
         """
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
-            raise UnknownQuery(f"{self.name}: no query {name!r} at this point; there are: {known}.")
+            raise UnknownQuery(
+                f"{self.name}: no query {name!r} at this point; there are: {known}.",
+                hint="Check the spelling; a query is there once the workflow has passed its ctx.on_query.",
+            )
         self.rules.is_read_only = True
         token = running.set(self)  # so that operations know where they are, and refuse
         try:

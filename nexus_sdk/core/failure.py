@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.payload import DETAILS, Codec, Payload
 
 ExceptionKind: TypeAlias = type[BaseException] | str
 """An exception class, or its name."""
@@ -44,6 +44,15 @@ class Failure:
         if isinstance(kind, str):
             return kind == self.type or any(kind in (name, name.partition(":")[2]) for name in self.lineage)
         return class_name(kind) in self.lineage
+
+
+def details_of(failure: Failure, codec: Codec, type_: Any = Any) -> Any:
+    """What the raiser attached, decoded; None when there is nothing.
+
+    Raises:
+        PayloadError: it does not fit the type.
+    """
+    return None if failure.details is None else codec.bound_to(DETAILS).decode(failure.details, type_)
 
 
 def class_name(kind: type[BaseException]) -> str:

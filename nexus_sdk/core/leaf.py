@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.node import Node
+from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.program import Site
+from nexus_sdk.errors import PayloadError, PayloadUnreadable
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -27,6 +29,21 @@ class Leaf(Node):
     def accepts(self, event: Event) -> bool:
         """Whether this event means something to it now; others are dropped unrecorded."""
         return not self.is_settled
+
+    def settle_decoded(self, payload: Payload, type_: Any, codec: Codec) -> None:
+        """Settle with a value; one that does not fit the type raises where the workflow waits.
+
+        Raises:
+            PayloadUnreadable: this process cannot read it; another one may, so that is not the workflow's affair.
+        """
+        try:
+            value = codec.decode(payload, type_)
+        except PayloadUnreadable:
+            raise
+        except PayloadError as error:
+            self.settle(error=error)
+        else:
+            self.settle(value)
 
     @abstractmethod
     def apply(self, event: Event) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nexus_sdk.core.current import running
 from nexus_sdk.core.node import Node
-from nexus_sdk.core.program import site_of
+from nexus_sdk.core.program import Site, site_of
 from nexus_sdk.errors import DefinitionError, PayloadError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Operation(Generic[T_co]):
                 hint="Operations belong in the body of a workflow, or in its async def helpers.",
             )
         execution.rules.refuse_when_read_only(self.what)
-        self.site = site_of(sys._getframe(1))
+        self.site: Site | None = site_of(sys._getframe(1))
         self._fiber = execution.fiber
         self._is_used = False
         self._fiber.unused[id(self)] = weakref.ref(self)

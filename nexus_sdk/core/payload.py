@@ -33,8 +33,19 @@ class Payload:
     reference: str | None = None
 
 
+DETAILS = "nexus:details"
+"""What the details of failures are bound to: they travel from instance to instance with their failure."""
+
+
 class Codec(Protocol):
-    """Values to payloads and back. Pure: the same value gives the same bytes."""
+    """Values to payloads and back. Pure: the same value, bound to the same owner, gives the same bytes."""
+
+    def bound_to(self, owner: str) -> Codec:
+        """This codec for the values of one instance (its id), or for `DETAILS`.
+
+        A codec that encrypts or seals binds the bytes to the owner, so that they cannot be passed off as another's.
+        Others return themselves.
+        """
 
     def encode(self, value: Any) -> Payload:
         """Encode a value.

@@ -59,7 +59,10 @@ class Rules:
     def refuse_when_read_only(self, what: str) -> None:
         """Queries may not do durable work."""
         if self.is_read_only:
-            raise ReadOnlyError(f"{self._name}: a query may not use a {what}: it is read-only.")
+            raise ReadOnlyError(
+                f"{self._name}: a query may not use a {what}: it is read-only.",
+                hint="Let the handler return plain data that the body keeps.",
+            )
 
     # --- every operation is used once ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
-from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError
+from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError, PayloadUnreadable
 from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Activities:
             delivery,
             request,
             activity,
-            codec=self._surroundings.codec,
+            codec=self._surroundings.codec.bound_to(request.instance_id),
             environment=self._surroundings.environment,
             beat=self._beat,
             encode_details=wire.encode_payload,
@@ -94,6 +94,10 @@ class Activities:
         self.running[delivery.task.id] = attempt
         try:
             ending = await attempt.run()
+        except PayloadUnreadable as error:
+            # A worker with the key, or with the codec that wrote it, can do it.
+            await self._leave_to_others(delivery, f"{request.name} {error.code}", str(error))
+            return
         finally:
             self.running.pop(delivery.task.id, None)
         if len(failures) > len(request.failures):
@@ -212,7 +216,7 @@ class Activities:
             return None
         try:
             data = await self._ask(task, partial(read_bytes, self._store, task.instance_id, task.details))
-            return self._surroundings.codec.decode(wire.decode_payload(data))
+            return self._surroundings.codec.bound_to(task.instance_id).decode(wire.decode_payload(data))
         except (HistoryCorruptedError, PayloadError) as error:
             # Only a hint for the next attempt: an activity must be able to begin without it anyway.
             said = f"the last heartbeat details of {delivery.task.id} cannot be read: {error.message}"

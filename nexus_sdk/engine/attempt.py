@@ -19,7 +19,14 @@ from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.environment import Cancellable, Environment
 from nexus_sdk.engine.retrying import HEARTBEAT_TIMED_OUT, timed_out
-from nexus_sdk.errors import ApplicationError, CancelledError, InvalidArgument, PayloadError, StoreError
+from nexus_sdk.errors import (
+    ApplicationError,
+    CancelledError,
+    InvalidArgument,
+    PayloadError,
+    PayloadUnreadable,
+    StoreError,
+)
 from nexus_sdk.store.port import Extended, TaskDelivery
 
 
@@ -141,9 +148,15 @@ class RunningAttempt:
             self._task.cancel()
 
     async def run(self) -> Ending:
-        """Run the function to its end. Must be called by the task that made this object."""
+        """Run the function to its end. Must be called by the task that made this object.
+
+        Raises:
+            PayloadUnreadable: its arguments cannot be read by this process; nothing was run.
+        """
         try:
             args, kwargs = self._arguments()
+        except PayloadUnreadable:
+            raise
         except PayloadError as refused:
             return Failed(self._described(refused, retryable=False))
         self._arm()

@@ -83,7 +83,7 @@ def blocked(instance: Instance, error: Exception, used: tuple[Message, ...], sur
         reason = f"{instance.record.id}: {error}"
         error = TurnFailedError(reason, hint="Mend the cause and resume it: nexus resume, or handle.resume().")
     prefix = (e.WorkflowResumed(),) if instance.record.status is Status.SUSPENDED else ()
-    event = e.WorkflowBlocked(surroundings.services().describe(error), surroundings.build)
+    event = e.WorkflowBlocked(surroundings.services(instance.record.id).describe(error), surroundings.build)
     return Decision(Verdict.ADVANCE, (*prefix, event), used, is_blocking=True)
 
 

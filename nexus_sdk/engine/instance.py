@@ -30,9 +30,10 @@ class Surroundings:
     worker_id: str
     build: str
 
-    def services(self) -> Services:
-        """What the core is given."""
-        return Services(self.codec, partial(failure_from, codec=self.codec), self.environment.randomness.token)
+    def services(self, instance_id: str) -> Services:
+        """What the core is given for a turn of this instance."""
+        codec = self.codec.bound_to(instance_id)
+        return Services(codec, partial(failure_from, codec=codec), self.environment.randomness.token)
 
 
 class Instance:
@@ -63,7 +64,7 @@ class Instance:
                 return None
             parent_id = record.parent.instance_id if record.parent else None
             identity = Identity(record.id, record.run_id, record.run, record.workflow, record.version, parent_id)
-            execution = Execution(workflow.program, identity, surroundings.services())
+            execution = Execution(workflow.program, identity, surroundings.services(record.id))
             try:
                 with surroundings.environment.watchdog.watching(record.id):
                     execution.replay(self._history)

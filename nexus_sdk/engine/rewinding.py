@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import child_id
 from nexus_sdk.core.history import Batch, BatchHeader
+from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.apart import commit_set_apart, read_batches
 from nexus_sdk.engine.birth import first_batch
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.outbox import sends_of
@@ -40,7 +41,8 @@ async def rewind_instance(store: Store, instance_id: str, surroundings: Surround
             hint="Start a new instance." if record.status.is_finished else "Look at what it waits for: nexus show.",
         )
     old = await open_instance(store, loaded)
-    await _reopen(store, old, [wire.decode_batch(batch.data) for batch in loaded.batches], surroundings)
+    history = await read_batches(store, instance_id, loaded.batches, every=True)
+    await _reopen(store, old, history, surroundings)
 
 
 async def _reopen(store: Store, old: Instance, history: list[Batch], surroundings: Surroundings) -> None:
@@ -64,7 +66,7 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     )
     stored = [batch]
     kept: list[Batch] = []
-    for events in _with_new_children(_kept(history[1:]), old.record, record):
+    for events in _with_new_children(_kept(history[1:]), old.record, record, surroundings.codec):
         # Same turns, same stamps: the code must come to the same decisions when it runs over them.
         copied, record = append(
             record,
@@ -88,11 +90,16 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
         wake_at_us=now_us,
     )
     commit = Commit(record, old.record.run_id, old.record.last_batch, tuple(stored), sends)
-    await store.commit(commit, now_us=now_us)
+    await store.commit(await commit_set_apart(store, commit, now_us=now_us), now_us=now_us)
 
 
-def _with_new_children(kept: list[Batch], before: InstanceRecord, after: InstanceRecord) -> list[Batch]:
-    """The same batches; children that are pending at their end have the default ids of the new run, not the old."""
+def _with_new_children(
+    kept: list[Batch], before: InstanceRecord, after: InstanceRecord, codec: Codec
+) -> list[Batch]:
+    """The same batches; children that are pending at their end have the default ids of the new run, not the old.
+
+    Their arguments are encoded anew: they may be bound to the id.
+    """
     pending = Projection()
     for batch in kept:
         pending.extend(batch.events)
@@ -100,8 +107,11 @@ def _with_new_children(kept: list[Batch], before: InstanceRecord, after: Instanc
     def renamed(event: e.Event) -> e.Event:
         if not isinstance(event, e.ChildScheduled) or event.path not in pending.children:
             return event
-        is_default = event.instance_id == child_id(before.id, before.run, event.path)
-        return replace(event, instance_id=child_id(after.id, after.run, event.path)) if is_default else event
+        if event.instance_id != child_id(before.id, before.run, event.path):
+            return event
+        new_id = child_id(after.id, after.run, event.path)
+        arguments = codec.bound_to(event.instance_id).decode(event.arguments)
+        return replace(event, instance_id=new_id, arguments=codec.bound_to(new_id).encode(arguments))
 
     return [replace(batch, events=tuple(map(renamed, batch.events))) for batch in kept]
 

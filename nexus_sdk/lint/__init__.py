@@ -1,4 +1,4 @@
-"""`nexus lint`: finds what would not replay, by reading the source. The one rule: the user's modules are never imported.
+"""`nexus lint`: finds what would not replay, by reading the source. The one rule: no module is ever imported.
 
     findings = lint(["orders.py"]).findings
 

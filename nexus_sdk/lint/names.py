@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+
+def _words(names: str) -> list[str]:
+    return names.split()
+
+
+def _each(module: str, names: str) -> list[str]:
+    return [f"{module}.{name}" for name in names.split()]
+
+
+def _by_name(table: Mapping[str, list[str]]) -> Mapping[str, str]:
+    return {name: code for code, names in table.items() for name in names}
+
+
 # --- NEXUS itself -----------------------------------------------------------------------------------------------------
 
 WORKFLOW = "nexus_sdk.workflow"
@@ -14,7 +27,7 @@ ACTIVITY = "nexus_sdk.activity"
 CONTEXT = "nexus_sdk.Context"
 
 OPERATIONS = frozenset(
-    "sleep sleep_until wait_for_event gather race map call side_effect send_event continue_as_new complete".split()
+    _words("sleep sleep_until wait_for_event gather race map call side_effect send_event continue_as_new complete")
 )
 """Methods of ctx whose result must be yielded or awaited."""
 
@@ -22,7 +35,9 @@ SCOPES = frozenset({"saga", "timeout"})
 """Methods of ctx that are for `async with`."""
 
 AT_ONCE = frozenset(
-    "instance_id run workflow_name version parent_id now uuid4 random is_replaying log patched set_status on_query".split()
+    _words(
+        "instance_id run workflow_name version parent_id now uuid4 random is_replaying log patched set_status on_query"
+    )
 )
 """What ctx answers at once, so that a yield of it is a mistake."""
 
@@ -34,19 +49,18 @@ TAKES_OPERATIONS = frozenset({"gather", "race", "spawn"})
 
 # --- by rule ----------------------------------------------------------------------------------------------------------
 
-_TIME = "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time clock_gettime"
-_OS_ENVIRONMENT = "getenv getenvb putenv unsetenv getcwd getcwdb getpid getppid getlogin getuid geteuid getgid uname cpu_count getloadavg sysconf process_cpu_count sched_getaffinity"
+_TIME = (
+    "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time "
+    "thread_time_ns clock_gettime clock_gettime_ns"
+)
+_OS_ENVIRONMENT = (
+    "getenv getenvb putenv unsetenv getcwd getcwdb getpid getppid getlogin getuid geteuid getgid uname cpu_count "
+    "getloadavg sysconf process_cpu_count sched_getaffinity"
+)
 _OS_PROCESSES = "system popen fork forkpty kill killpg wait waitpid abort _exit posix_spawn posix_spawnp startfile nice"
-_OS_EXEC = " ".join(f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe"))
-
-
-def _each(module: str, names: str) -> list[str]:
-    return [f"{module}.{name}" for name in names.split()]
-
-
-def _by_name(table: Mapping[str, list[str]]) -> Mapping[str, str]:
-    return {name: code for code, names in table.items() for name in names}
-
+_OS_EXEC = " ".join(
+    f"{verb}{how}" for verb in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")
+)
 
 CALLS: Mapping[str, str] = _by_name(
     {
@@ -90,7 +104,13 @@ CALLS: Mapping[str, str] = _by_name(
             *_each("sqlalchemy.ext.asyncio", "create_async_engine AsyncSession async_sessionmaker"),
             *_each("django.db.transaction", "atomic on_commit"),
         ],
-        "NXL205": [*_each("os", _OS_PROCESSES), *_each("os", _OS_EXEC), *_each("sys", "exit"), "builtins.exit", "builtins.quit"],
+        "NXL205": [
+            *_each("os", _OS_PROCESSES),
+            *_each("os", _OS_EXEC),
+            *_each("sys", "exit"),
+            "builtins.exit",
+            "builtins.quit",
+        ],
         "NXL206": ["builtins.input", "builtins.breakpoint", *_each("getpass", "getpass")],
         "NXL408": _each("nexus_sdk", "activity_info heartbeat"),
         "NXL701": [
@@ -109,13 +129,16 @@ PACKAGES: Mapping[str, str] = _by_name(
         "NXL103": ["random", "secrets", "numpy.random", "torch.random"],
         "NXL105": ["platform"],
         "NXL201": ["os", "shutil", "tempfile", "glob", "fileinput", "mmap", "dbm", "shelve", "aiofiles", "linecache"],
-        "NXL202": [
-            *"requests httpx aiohttp urllib3 urllib.request http.client socket socketserver smtplib ftplib imaplib".split(),
-            *"poplib nntplib telnetlib xmlrpc.client boto3 botocore aioboto3 aiobotocore google.cloud azure grpc".split(),
-            *"websockets websocket paramiko pika aio_pika kafka aiokafka confluent_kafka nats openai anthropic".split(),
-            *"stripe twilio slack_sdk kubernetes docker elasticsearch opensearchpy dns".split(),
-        ],
-        "NXL203": "sqlite3 aiosqlite psycopg psycopg2 asyncpg pymysql aiomysql MySQLdb pymongo motor redis django.db.connection".split(),
+        "NXL202": _words(
+            "requests httpx aiohttp urllib3 urllib.request http.client socket socketserver smtplib ftplib imaplib "
+            "poplib nntplib telnetlib xmlrpc.client boto3 botocore aioboto3 aiobotocore google.cloud azure grpc "
+            "websockets websocket paramiko pika aio_pika kafka aiokafka confluent_kafka nats openai anthropic stripe "
+            "twilio slack_sdk kubernetes docker elasticsearch opensearchpy dns"
+        ),
+        "NXL203": _words(
+            "sqlite3 aiosqlite psycopg psycopg2 asyncpg pymysql aiomysql MySQLdb pymongo motor redis "
+            "django.db.connection"
+        ),
         "NXL204": ["threading", "_thread", "concurrent.futures", "multiprocessing", "sched", "gevent", "joblib"],
         "NXL205": ["subprocess", "signal", "pty"],
         "NXL301": ["asyncio", "anyio", "trio", "curio", "uvloop"],
@@ -130,7 +153,9 @@ PURE = frozenset(
         "random.Random",
         "numpy.random.default_rng",
         *_each("os", "fspath fsencode fsdecode strerror"),
-        *_each("os.path", "join basename dirname split splitext splitdrive normpath normcase isabs commonprefix commonpath"),
+        *_each(
+            "os.path", "join basename dirname split splitext splitdrive normpath normcase isabs commonprefix commonpath"
+        ),
         *_each("socket", "inet_aton inet_ntoa inet_pton inet_ntop htons htonl ntohs ntohl"),
         *_each("asyncio", "iscoroutine iscoroutinefunction isfuture"),
         *_each("logging", "getLogger getLevelName"),
@@ -148,10 +173,20 @@ SEEDED = frozenset({"random.Random", "numpy.random.default_rng"})
 PURE_PARTS = frozenset({"types", "exceptions", "errors", "Response()", "Request()"})
 """A name with such a part is data: ``httpx.Response().json``, ``openai.types.…``."""
 
+FACTORIES = frozenset(
+    _words(
+        "client resource connect create_connection create_pool cursor from_url from_dsn getLogger get_logger "
+        "get_event_loop get_running_loop new_event_loop session socket"
+    )
+)
+"""Functions that give an object to be used further: what it does is told too, what other functions give is data."""
+
 PATH_CALLS = frozenset(
-    "absolute chmod exists expanduser glob group hardlink_to is_block_device is_char_device is_dir is_fifo is_file "
-    "is_mount is_socket is_symlink iterdir lchmod lstat mkdir open owner read_bytes read_text readlink rename replace "
-    "resolve rglob rmdir samefile stat symlink_to touch unlink walk write_bytes write_text".split()
+    _words(
+        "absolute chmod exists expanduser glob group hardlink_to is_block_device is_char_device is_dir is_fifo is_file "
+        "is_mount is_socket is_symlink iterdir lchmod lstat mkdir open owner read_bytes read_text readlink rename "
+        "replace resolve rglob rmdir samefile stat symlink_to touch unlink walk write_bytes write_text"
+    )
 )
 """Methods of `pathlib.Path` that ask or change the file system."""
 
@@ -212,9 +247,9 @@ REPLACEMENTS: Mapping[str, str] = {
 
 # --- containers -------------------------------------------------------------------------------------------------------
 
-_LIST = frozenset("append clear extend insert pop remove reverse sort".split())
-_SET = frozenset("add clear difference_update discard intersection_update pop remove update".split())
-_DICT = frozenset("clear pop popitem setdefault update".split())
+_LIST = frozenset(_words("append clear extend insert pop remove reverse sort"))
+_SET = frozenset(_words("add clear difference_update discard intersection_update pop remove update"))
+_DICT = frozenset(_words("clear pop popitem setdefault update"))
 
 MUTATORS: Mapping[str, frozenset[str]] = {
     "builtins.list()": _LIST,
@@ -226,8 +261,9 @@ MUTATORS: Mapping[str, frozenset[str]] = {
     "collections.Counter()": _DICT | {"subtract"},
     "collections.deque()": _LIST | {"appendleft", "extendleft", "popleft", "rotate"},
     "queue.Queue()": frozenset({"put", "get", "put_nowait", "get_nowait"}),
-    "random.Random()": frozenset("random randint choice choices sample shuffle uniform randrange getrandbits".split()),
-    "itertools.count()": frozenset({"__next__"}),
+    "random.Random()": frozenset(
+        _words("random randint choice choices sample shuffle uniform randrange getrandbits gauss randbytes")
+    ),
 }
 """Methods that change an object, by its class."""
 
@@ -252,7 +288,11 @@ SET_TO_SET = frozenset({"union", "intersection", "difference", "symmetric_differ
 """Methods of a set that give a set."""
 
 TAKES_ORDER = frozenset(
-    [*_each("builtins", "list tuple iter enumerate zip map filter next reversed dict"), "itertools.chain", "itertools.product"]
+    [
+        *_each("builtins", "list tuple iter enumerate zip map filter next reversed dict"),
+        "itertools.chain",
+        "itertools.product",
+    ]
 )
 """What hands on the order of what it is given."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import InvalidCursor
 from nexus_sdk.store.port import InstanceRecord, Query, RecordPage
+
+_CURSOR = re.compile(r"(-?[0-9]{1,18}):(.+)")
 
 Position = tuple[int, str]
 """`created_us` and id of the last record of a page."""
@@ -27,10 +31,12 @@ def from_cursor(cursor: str) -> Position:
     Raises:
         InvalidCursor: it is none of ours.
     """
-    created_us, separator, instance_id = cursor.partition(":")
-    if not separator or not created_us.lstrip("-").isdigit():
-        raise InvalidCursor(f"{cursor!r:.60} is not a cursor.", hint="Pass the cursor of the last page as it is, or none.")
-    return (int(created_us), instance_id)
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or not found[2].isprintable():
+        raise InvalidCursor(
+            f"{shown(cursor)} is not a cursor.", hint="Pass the cursor of the last page as it is, or none."
+        )
+    return (int(found[1]), found[2])
 
 
 def has_value(record: InstanceRecord, name: str, value: str | int | float | bool) -> bool:

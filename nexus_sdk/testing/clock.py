@@ -45,6 +45,10 @@ class FakeClock:
         heapq.heapify(self._calls)
         return min((call.when_us for call in self._calls if not call.is_background), default=None)
 
+    def due_times_us(self) -> list[int]:
+        """When calls that move something are due, in order."""
+        return sorted({call.when_us for call in self._calls if not call.is_background and not call.is_over})
+
     def jump_to(self, when_us: int) -> None:
         """Set the time to `when_us`, never back, and ring what is due by then, in order."""
         self._now_us = max(self._now_us, when_us)

@@ -8,50 +8,70 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, Unpack, overload
+from weakref import WeakKeyDictionary
 
 from nexus_sdk.app import Nexus
 from nexus_sdk.authoring.activity import Activity
-from nexus_sdk.authoring.duration import Duration, datetime_of, to_us
+from nexus_sdk.authoring.duration import Duration, datetime_of, optional_us, to_us
 from nexus_sdk.authoring.workflow import BoundCall, Workflow
 from nexus_sdk.client.client import Client, OnConflict, StartOptions
 from nexus_sdk.client.handle import Handle
-from nexus_sdk.core import events as e
+from nexus_sdk.client.history import History
+from nexus_sdk.client.status import InstanceStatus
+from nexus_sdk.core.execution import Identity
 from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.shown import shown
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.worker import Worker, WorkerOptions
-from nexus_sdk.errors import NexusError
-from nexus_sdk.runtimes.watchdog import ThreadWatchdog
+from nexus_sdk.errors import ClockRunsAway, InvalidArgument, WaitTimedOut
 from nexus_sdk.store.port import Store
 from nexus_sdk.testing.clock import FakeClock
-from nexus_sdk.testing.faults import Faults, FaultyStore
+from nexus_sdk.testing.crashes import Script, crash_everywhere
+from nexus_sdk.testing.faults import Faults
+from nexus_sdk.testing.handle import EnvironmentHandle
+from nexus_sdk.testing.mocks import UNSET
 from nexus_sdk.testing.quiet import ThreadWatch
+from nexus_sdk.testing.replays import replay, watchdog
+from nexus_sdk.testing.stage import Definition, Stage, StagedRegistry, role_of
+from nexus_sdk.testing.stuck import nothing_is_due
+from nexus_sdk.testing.workers import STEADY, Workers
+
+if TYPE_CHECKING:
+    from nexus_sdk.testing.synchronous import SyncEnvironment
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
-JUMPS_MAX = 1_000_000
+JUMPS_MAX = 100_000
+"""So often the clock jumps for one call, before a test is told that this may never end."""
 
 SWEEPS_MAX = 26
 """With faults: so many sweeps, each twice as far away, find nothing before a test is told that nothing is due."""
 
 
-class NothingIsDue(NexusError):
-    """A test waits for something that no timer, activity or message will bring about."""
-
-    code = "NX701"
-
-
 class SeededRandomness:
-    """Chance that is the same in every run of a test."""
+    """Chance that is the same in every run of a test.
 
-    def __init__(self, seed: int = 0) -> None:
+    Args:
+        seed: another one, another chance.
+
+    Attributes:
+        is_steady: every fraction is a half: delays do not depend on how much was drawn before.
+    """
+
+    def __init__(self, seed: int | str = 0) -> None:
+        self.is_steady = False
         self._random = random.Random(seed)
+
+    def begin(self, seed: int | str) -> None:
+        """Begin anew, with this seed."""
+        self._random.seed(seed)
 
     def token(self) -> str:
         """See `Randomness.token`."""
@@ -59,19 +79,27 @@ class SeededRandomness:
 
     def fraction(self) -> float:
         """See `Randomness.fraction`."""
-        return self._random.random()
+        return 0.5 if self.is_steady else self._random.random()
 
 
 class WorkflowEnvironment:
-    """Workflows and activities under test, with a worker. Use it with `async with`.
+    """Workflows and activities under test, with a worker.
+
+    Use it with `async with`; in a synchronous test with `with`, which gives a `SyncEnvironment`.
 
     Args:
+        workflows: what is under test.
+        activities: what they use; what is mocked need not be named.
         store: a URL or an open store; a private ``memory://`` by default.
         clock: ``"auto"`` or ``"manual"``.
-        worker: how the worker works; leases that practically never run out by default.
+        codec: how values are encoded; msgpack by default.
+        worker: how the worker works. By default its leases practically never run out, and when it is killed somebody
+            sees it die; those that are given here run out by the clock.
         spin_seconds: real seconds after which a workflow that does not yield is stopped.
         has_worker: False to start none until `restart_worker`.
         seed: of chance: the same seed gives the same ids, draws and delays.
+        strict_replay: forget everything after each turn and replay from the start; compare what operations are given,
+            too: arguments, payloads, deadlines.
         faults: what goes wrong between the worker and its store; a worker that dies of it is followed by another.
             The environment's clients are another process: no fault reaches them.
     """
@@ -88,49 +116,77 @@ class WorkflowEnvironment:
         spin_seconds: float = 10.0,
         has_worker: bool = True,
         seed: int = 0,
+        strict_replay: bool = False,
         faults: Faults | None = None,
     ) -> None:
         if clock not in ("auto", "manual"):
-            raise ValueError(f"clock is 'auto' or 'manual', got {clock!r}")
-        self.is_auto = clock == "auto"
-        self.clock = FakeClock()
+            raise InvalidArgument(f"clock is 'auto' or 'manual', got {shown(clock)}.")
+        self.is_auto: bool = clock == "auto"
+        self.clock: FakeClock = FakeClock()
         self.said: list[tuple[str, str, dict[str, Any]]] = []
         """What was logged: (level, event, fields)."""
+        self.threads: ThreadWatch = ThreadWatch()
+        self.worker: Worker | None = None
         self._definitions = (list(workflows), list(activities))
         self._store_or_url = store
         self._codec = codec
-        self._options = worker or WorkerOptions(lease_seconds=10 * 366 * 86_400.0)
+        self._is_strict = strict_replay
+        self._options = worker or STEADY
         self._spin_seconds = spin_seconds
         self._has_worker = has_worker
-        self._randomness = SeededRandomness(seed)
+        self._seed = seed
         self._faults = faults
         self._sweeps_left = SWEEPS_MAX
-        self._stack = AsyncExitStack()
-        self.worker: Worker | None = None
+        self._stage = Stage()
+        self._is_open = False
+        chance = SeededRandomness()
+        own = Environment(self.clock, self.threads.executor, chance, watchdog(spin_seconds), self._say)
+        # Workers have a chance of their own: what a client draws is the same, however much they have drawn before.
+        self._workers_chance = SeededRandomness()
+        self.app: Nexus = self._app(self._store_or_url, *self._definitions, environment=own)
+        number = _number_on(self.app.store, self.app.store_url)
+        chance.begin(f"clients {seed} {number}")
+        self._workers_chance.begin(f"workers {seed} {number}")
+        theirs = replace(own, randomness=self._workers_chance)
+        self._workers = Workers(self.app.store, self.app.codec, theirs)
 
     async def __aenter__(self) -> WorkflowEnvironment:
-        self.threads = self._stack.enter_context(ThreadWatch())
-        environment = Environment(
-            self.clock, self.threads.executor, self._randomness, ThreadWatchdog(self._spin_seconds), self._say
-        )
-        workflows, activities = self._definitions
-        self.app = Nexus(
-            self._store_or_url,
-            workflows=workflows,
-            activities=activities,
-            codec=self._codec,
-            environment=environment,
-        )
-        if self._has_worker:
-            await self.restart_worker()
+        await self.open()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self.worker is not None:
-            await self.worker.abandon()
+        await self.close()
+
+    def __enter__(self) -> SyncEnvironment:
+        from nexus_sdk.testing.synchronous import SyncEnvironment
+
+        self._synchronous = SyncEnvironment(self)
+        return self._synchronous
+
+    def __exit__(self, *error: object) -> None:
+        self._synchronous.close()
+
+    async def open(self) -> None:
+        """Begin, if it has not begun: what a test does first does this by itself."""
+        if not self._is_open and self._has_worker:
+            await self.restart_worker()
+        self._begin()
+
+    async def close(self) -> None:
+        """End the workers, and release what the environment has opened."""
+        if self._is_open:
+            self._is_open = False
+            self.worker = None
+            await self._workers.abandon()
+            self.threads.__exit__()
         if isinstance(self._store_or_url, str):
             await self.app.store.close()
-        await self._stack.aclose()
+
+    def give_up(self) -> None:
+        """End what does not need the event loop, which is over: the threads."""
+        if self._is_open:
+            self._is_open = False
+            self.threads.__exit__()
 
     # --- using it ---------------------------------------------------------------------------------------------------
 
@@ -147,8 +203,8 @@ class WorkflowEnvironment:
     @overload
     async def start(
         self,
-        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        *args: Unpack[Ts],
+        workflow: Callable[[*Ts], ChildOperation[R]],
+        *args: *Ts,
         on_conflict: OnConflict = ...,
         **options: Unpack[StartOptions],
     ) -> EnvironmentHandle[R]: ...
@@ -166,6 +222,7 @@ class WorkflowEnvironment:
     ) -> EnvironmentHandle[Any]: ...
     async def start(self, workflow: Any, *args: object, **options: Any) -> EnvironmentHandle[Any]:
         """Start an instance; options as those of `Client.start`."""
+        await self.open()
         handle = await self.client.start(workflow, *args, **options)
         return EnvironmentHandle(self, handle)
 
@@ -176,8 +233,8 @@ class WorkflowEnvironment:
     @overload
     async def run(
         self,
-        workflow: Callable[[Unpack[Ts]], ChildOperation[R]],
-        *args: Unpack[Ts],
+        workflow: Callable[[*Ts], ChildOperation[R]],
+        *args: *Ts,
         on_conflict: OnConflict = ...,
         **options: Unpack[StartOptions],
     ) -> R: ...
@@ -198,51 +255,111 @@ class WorkflowEnvironment:
         return await (await self.start(workflow, *args, **options)).result()
 
     async def settle(self) -> None:
-        """Let everything happen that needs no time. A worker that a fault has killed is followed by another."""
+        """Let everything happen that needs no time. A worker that a fault has killed is followed by another.
+
+        Raises:
+            MockExhausted: a mock was called more often than its sequence has items.
+        """
+        await self.open()
         await self._everybody_waits()
         while self._faults is not None and self._faults.has_crashed:
             await self.restart_worker()
             await self._everybody_waits()
+        trouble, self._stage.trouble = self._stage.trouble, None
+        if trouble is not None:
+            raise trouble
 
     async def advance(self, duration: Duration) -> None:
         """Let time pass: everything that falls due meanwhile happens, in order, at its time."""
         target_us = self.clock.now_us() + to_us(duration, "advance")
         await self.settle()
-        while (due_us := self.clock.next_due_us()) is not None and due_us <= target_us:
+        while (due_us := await self._next_due_us()) is not None and due_us <= target_us:
             self.clock.jump_to(due_us)
             await self.settle()
         self.clock.jump_to(target_us)
         await self.settle()
 
     async def run_until_idle(self) -> None:
-        """With an automatic clock: until nothing is due any more. With a manual one: until time would have to pass."""
-        await self.settle()
-        while self.is_auto and self._jump():
-            await self.settle()
+        """With an automatic clock: until nothing is due any more. With a manual one: until time would have to pass.
 
-    async def history(self, handle: EnvironmentHandle[Any] | Handle[Any] | str) -> list[e.Event]:
-        """The events of an instance's present run."""
+        Raises:
+            ClockRunsAway: there is always more.
+        """
+        await self.settle()
+        for _ in range(JUMPS_MAX):
+            if not self.is_auto or not await self._jump():
+                return
+            await self.settle()
+        raise self._runs_away("the environment has not come to rest")
+
+    async def history(self, handle: EnvironmentHandle[Any] | Handle[Any] | str) -> History:
+        """The events of an instance's present run.
+
+        Args:
+            handle: of the instance, or its id.
+        """
         id = handle if isinstance(handle, str) else handle.id
-        return list(await self.client.get(id).history())
+        return await self.client.get(id).history()
+
+    # --- mocks ------------------------------------------------------------------------------------------------------
+
+    def mock(
+        self,
+        definition: Definition | str,
+        *,
+        returns: Any = UNSET,
+        raises: BaseException | type[BaseException] = UNSET,
+        sequence: Iterable[Any] = UNSET,
+        calls: Callable[..., Any] = UNSET,
+    ) -> None:
+        """Let a mock answer in place of an activity or a child workflow, from now on. Without an answer: None.
+
+        What is mocked need not be among the environment's activities and workflows. Everything but the function is as
+        for the real one: arguments are bound, checked and decoded, results go through the codec, failures are retried.
+
+        Args:
+            definition: an activity, a workflow, or the name of one. A name alone serves the queue ``default``.
+            returns: the answer to every call.
+            raises: an exception, or a class of exceptions, that every call raises.
+            sequence: the answers to one call after another; exceptions in it are raised. A retry is a call, too; one
+                call more than it has items is `MockExhausted`.
+            calls: a function that gets the arguments by position; what it returns or raises is the answer. It may be
+                async, for an activity. It runs on the event loop, so the order of calls is always the same.
+
+        Raises:
+            InvalidArgument: more than one answer, or one that makes no sense.
+        """
+        role, known = role_of(definition, self.app.registry)
+        self._stage.mock(role, known, returns=returns, raises=raises, sequence=sequence, calls=calls)
+        self._workers.wake()
+
+    def calls(self, definition: Definition | str) -> list[tuple[Any, ...]]:
+        """The arguments of each call, mocked or not, in the order in which they began.
+
+        A call of an activity is an attempt whose arguments fit: retries count, and so does what was lost with its
+        worker. A call of a workflow is a run. Arguments are in the order of the parameters, however they were passed;
+        what was left to its default is not there, unless something follows it.
+
+        Args:
+            definition: an activity, a workflow, or the name of one.
+        """
+        return self._stage.calls_of(role_of(definition, self.app.registry)[0])
 
     # --- the worker -------------------------------------------------------------------------------------------------
 
     async def crash_worker(self) -> None:
         """Kill the worker, as `kill -9` would."""
         if self.worker is not None:
-            await self.worker.abandon()
-            self.worker = None
+            worker, self.worker = self.worker, None
+            await self._workers.kill(worker)
 
     async def restart_worker(self, options: WorkerOptions | None = None) -> Worker:
         """Kill the worker, if there is one, and start another, with other `options` where they are given."""
+        self._begin()
         await self.crash_worker()
-        app = self.app
-        store: Store = app.store
         if self._faults is not None:
             self._faults.revive()
-            store = FaultyStore(store, self._faults)
-        self.worker = Worker(store, app.registry, app.codec, app.environment, options or self._options)
-        await self.worker.start()
+        self.worker = await self._workers.start(self.app.registry, self._how(options), self._faults)
         return self.worker
 
     def another_app(
@@ -250,17 +367,11 @@ class WorkflowEnvironment:
     ) -> Nexus:
         """An app of other definitions (another version of the code, say) on the same store, clock and chance.
 
-        With none: the same definitions as the environment's own.
+        With none: the same definitions as the environment's own. Mocks stand for its definitions, too.
         """
         given = (list(workflows), list(activities))
         serving = given if any(given) else self._definitions
-        return Nexus(
-            self.app.store,
-            workflows=serving[0],
-            activities=serving[1],
-            codec=self._codec,
-            environment=self.app.environment,
-        )
+        return self._app(self.app.store, *serving, environment=self.app.environment)
 
     @asynccontextmanager
     async def another_worker(
@@ -274,41 +385,100 @@ class WorkflowEnvironment:
         """Another worker beside the environment's own, of `another_app`, until the block is left; then it is killed.
 
         Args:
+            workflows: what it serves.
+            activities: the same.
             worker: how it works; as the environment's own by default.
             task_queues: which activity queues it serves; those of its activities by default.
         """
-        app = self.another_app(workflows, activities)
-        options = worker or self._options
+        await self.open()
+        options = self._how(worker)
         if task_queues is not None:
             options = replace(options, task_queues=frozenset(task_queues))
-        other = Worker(app.store, app.registry, app.codec, app.environment, options)
-        await other.start()
+        other = await self._workers.start(self.another_app(workflows, activities).registry, options)
         try:
             yield other
         finally:
-            await other.abandon()
+            await self._workers.kill(other)
+
+    async def crash_everywhere(
+        self,
+        workflow: Any,
+        *args: Any,
+        script: Script | None = None,
+        new_store: Callable[[], Store] | None = None,
+        **options: Any,
+    ) -> int:
+        """Run a workflow once for each store operation of its worker, and let the worker die right after that one.
+
+        Each time it must come to the same end as undisturbed, with the same histories: up to times, batches, the order
+        of what happens at the same time, and attempts that were lost with a worker. This environment is left as it is:
+        each run has one of its own, with the same definitions and mocks, a fresh store, and an automatic clock.
+
+        Args:
+            workflow: with its positional arguments behind it, or a bound call, as for `start`.
+            script: what the outside world does after the start: ``async def script(env, handle)``.
+            new_store: makes the fresh stores; by default of the kind of this environment's, for memory and SQLite.
+            options: as those of `Client.start`.
+
+        Returns:
+            How many crashes it survived.
+
+        Raises:
+            CrashDifference: it came to another end; the message says after which store operation, and shows a diff.
+            NothingIsDue: undisturbed it comes to no end.
+            BlockingError: undisturbed it is blocked.
+        """
+
+        def new_environment(store: Store, faults: Faults) -> WorkflowEnvironment:
+            return self._anew(store, faults)
+
+        return await crash_everywhere(
+            new_environment, workflow, args, options, script=script, store=self.app.store, new_store=new_store
+        )
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    async def _everybody_waits(self) -> None:
-        await self.threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
-
-    async def wait_for_end(self, handle: Handle[R]) -> R:
-        """The result of an instance, time passing as it must."""
+    async def wait_for_end(self, handle: Handle[R], timeout: Duration | None = None) -> R:
+        """The result of an instance, time passing as it must. See `EnvironmentHandle.result`."""
+        timeout_us = optional_us(timeout, "result: timeout")
+        until_us = None if timeout_us is None else self.clock.now_us() + timeout_us
         for _ in range(JUMPS_MAX):
             await self.settle()
             status = await handle.status()
             if status.status.is_finished or status.status is Status.BLOCKED:
-                return await handle.result_or_blocked()
-            if not self.is_auto or not (self._jump() or self._sweep()):
-                raise NothingIsDue(
-                    f"{handle.id} is {status.status}, and nothing is due that could finish it.",
-                    hint="Send the event it waits for, or advance the clock." if not self.is_auto else "",
-                )
-        raise NothingIsDue(f"{handle.id} has not ended after {JUMPS_MAX} jumps of the clock.")
+                return await self._ended(handle, status)
+            if until_us is not None and await self._is_over(until_us):
+                raise WaitTimedOut(f"{handle.id} has not ended within {timeout}.")
+            if not self.is_auto or not (await self._jump() or self._sweep()):
+                events = await handle.history()
+                raise nothing_is_due(status, events, self._workers.served, is_auto=self.is_auto)
+        raise self._runs_away(f"{handle.id} has not ended")
 
-    def _jump(self) -> bool:
-        due_us = self.clock.next_due_us()
+    async def _ended(self, handle: Handle[R], status: InstanceStatus) -> R:
+        if self._is_strict and status.status.is_finished:
+            workflow = self.app.registry.workflow(status.workflow, status.version)
+            batches = (await handle.history()).batches
+            if workflow is not None:
+                identity = Identity(
+                    status.id, batches[0].header.run_id, status.run, status.workflow, status.version, status.parent_id
+                )
+                replay(workflow, batches, identity, self.app.codec, is_strict=True)
+        return await handle.result_or_blocked()
+
+    async def _is_over(self, until_us: int) -> bool:
+        """Whether time is up before anything else happens; then it has passed."""
+        due_us = await self._next_due_us() if self.is_auto else None
+        if due_us is not None and due_us <= until_us:
+            return False
+        self.clock.jump_to(until_us)
+        await self.settle()
+        return True
+
+    async def _next_due_us(self) -> int | None:
+        return await self._workers.next_due_us(self.clock)
+
+    async def _jump(self) -> bool:
+        due_us = await self._next_due_us()
         if due_us is None:
             return False
         self.clock.jump_to(due_us)
@@ -323,29 +493,67 @@ class WorkflowEnvironment:
         self._sweeps_left -= 1
         return True
 
+    async def _everybody_waits(self) -> None:
+        await self.threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
+
+    def _runs_away(self, what: str) -> ClockRunsAway:
+        return ClockRunsAway(
+            f"{what} after {JUMPS_MAX:,} jumps of the clock, and more is due; it is {self.now.isoformat()}.",
+            hint="An endless workflow is tested piece by piece: advance the clock, and look at its status, queries or "
+            "history.",
+        )
+
+    def _app(
+        self,
+        store: str | Store,
+        workflows: Iterable[Workflow[Any, Any]],
+        activities: Iterable[Activity[Any, Any]],
+        *,
+        environment: Environment,
+    ) -> Nexus:
+        app = Nexus(store, codec=self._codec, environment=environment)
+        app.registry = StagedRegistry(workflows, activities, self._stage, is_strict=self._is_strict)
+        return app
+
+    def _anew(self, store: Store, faults: Faults) -> WorkflowEnvironment:
+        """One like this as it was at its beginning, with this store and these faults."""
+        workflows, activities = self._definitions
+        env = WorkflowEnvironment(
+            workflows,
+            activities,
+            store=store,
+            codec=self._codec,
+            worker=self._options,
+            spin_seconds=self._spin_seconds,
+            seed=self._seed,
+            strict_replay=self._is_strict,
+            faults=faults,
+        )
+        env._stage.take_mocks_of(self._stage)
+        env._workers_chance.is_steady = True
+        return env
+
+    def _how(self, options: WorkerOptions | None) -> WorkerOptions:
+        chosen = options or self._options
+        return replace(chosen, warm_max=0) if self._is_strict else chosen
+
+    def _begin(self) -> None:
+        if not self._is_open:
+            self._is_open = True
+            self.threads.__enter__()
+
     def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:
         self.said.append((level, event, fields))
 
 
-if TYPE_CHECKING:
-    _Face = Handle  # what is passed on by `__getattr__`, with its types
-else:
-    _Face = Generic
+_ENVIRONMENTS: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+_ENVIRONMENTS_BY_URL: dict[str, int] = {}
 
 
-class EnvironmentHandle(_Face[R]):
-    """A handle whose `result` lets time pass. Everything else is the handle's own."""
-
-    def __init__(self, environment: WorkflowEnvironment, handle: Handle[R]) -> None:
-        self._environment = environment
-        self._handle = handle
-        self.id = handle.id
-
-    async def result(self) -> R:  # type: ignore[override]  # the test moves the time: there is no timeout
-        """The result; raises when nothing is due that could finish it, and what blocks it when it is blocked."""
-        return await self._environment.wait_for_end(self._handle)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._handle, name)
+def _number_on(store: Store, url: str | None) -> int:
+    """How many environments a store has had: each gets another chance, or they would draw the same ids."""
+    number = _ENVIRONMENTS.get(store, -1) + 1
+    if url is not None and not url.startswith("memory:"):  # a file stays when its environment has gone
+        number = _ENVIRONMENTS_BY_URL[url] = _ENVIRONMENTS_BY_URL.get(url, -1) + 1
+    _ENVIRONMENTS[store] = number
+    return number

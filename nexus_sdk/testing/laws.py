@@ -100,10 +100,10 @@ async def check_laws(store: Store) -> None:
         LawBroken: naming every violation.
     """
     said: list[str] = []
-    async for id in _ids(store):
+    async for id in ids_of(store):
         findings = _Findings(id)
         try:
-            record, runs = await _runs(store, id)
+            record, runs = await runs_of(store, id)
         except HistoryCorruptedError as error:
             said.append(f"law 13, {id}: {error}")
             continue
@@ -125,9 +125,10 @@ async def check_replays(store: Store, registry: Registry, codec: Codec) -> None:
         LawBroken: naming the histories that do not.
     """
     said: list[str] = []
-    services = Services(codec, partial(failure_from, codec=codec), lambda: "")
-    async for id in _ids(store):
-        record, runs = await _runs(store, id)
+    async for id in ids_of(store):
+        bound = codec.bound_to(id)
+        services = Services(bound, partial(failure_from, codec=bound), lambda: "")
+        record, runs = await runs_of(store, id)
         for number, run in enumerate(runs, start=1):
             created = run.created
             workflow = registry.workflow(created.workflow, created.version) if created else None
@@ -151,7 +152,8 @@ async def check_replays(store: Store, registry: Registry, codec: Codec) -> None:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-async def _ids(store: Store) -> AsyncIterator[str]:
+async def ids_of(store: Store) -> AsyncIterator[str]:
+    """The ids of all instances."""
     cursor: str | None = None
     while True:
         page = await store.list(Query(), limit=1_000, cursor=cursor)
@@ -162,7 +164,7 @@ async def _ids(store: Store) -> AsyncIterator[str]:
             return
 
 
-async def _runs(store: Store, id: str) -> tuple[InstanceRecord, list[Run]]:
+async def runs_of(store: Store, id: str) -> tuple[InstanceRecord, list[Run]]:
     """An instance's record and all its runs, oldest first, their chains verified (law 13).
 
     Record and present run are of one moment: the store may be at work.

@@ -7,7 +7,7 @@ for the real one, results go through the codec, failures are retried.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from nexus_sdk.core.shown import shown
@@ -62,7 +62,7 @@ class Mock:
 
     @property
     def is_async(self) -> bool:
-        """Whether its answers have to be awaited."""
+        """Whether its answers have to be awaited, as far as can be seen."""
         return inspect.iscoroutinefunction(self._given["calls"])
 
     def answer(self, key: Hashable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -87,7 +87,7 @@ class Mock:
         index = self._drawn.setdefault(key, len(self._drawn))
         if index >= len(sequence):
             raise MockExhausted(
-                f"{self.what} was called {_times(index + 1)}, and the sequence of its mock has {_items(len(sequence))}.",
+                f"{self.what} was called {_times(index + 1)}, the sequence of its mock has {_items(len(sequence))}.",
                 hint="Give the sequence an item for each attempt, or use returns= for an answer that stays the same.",
             )
         item = sequence[index]

@@ -13,11 +13,11 @@ class ThreadWatch:
 
     def __init__(self) -> None:
         self._under_way: set[Future[Any]] = set()
-        self._loop = asyncio.get_running_loop()
-        self._plain = self._loop.run_in_executor
         self._executor = ThreadPoolExecutor(8, thread_name_prefix="nexus test")
 
     def __enter__(self) -> ThreadWatch:
+        self._loop = asyncio.get_running_loop()
+        self._plain = self._loop.run_in_executor
         self._loop.run_in_executor = self._run_in_executor  # type: ignore[method-assign, assignment]
         return self
 
@@ -51,5 +51,6 @@ class ThreadWatch:
     def _run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
         future: Future[Any] = (executor or self._executor).submit(func, *args)
         self._under_way.add(future)
+        wrapped = asyncio.wrap_future(future, loop=self._loop)  # first: the result is heard of before it is forgotten
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._under_way.discard, done))
-        return asyncio.wrap_future(future, loop=self._loop)
+        return wrapped

@@ -7,9 +7,11 @@ stands for it, the mock answers. The engine knows nothing of this: it asks a reg
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from nexus_sdk.authoring.activity import Activity
@@ -25,6 +27,8 @@ from nexus_sdk.core.shown import shown
 from nexus_sdk.engine.attempt import RunningAttempt
 from nexus_sdk.errors import InvalidArgument, MockExhausted
 from nexus_sdk.testing.mocks import Mock, as_failure
+
+T = TypeVar("T")
 
 Definition = Activity[Any, Any] | Workflow[Any, Any]
 Role = tuple[type[Definition], str]
@@ -47,12 +51,10 @@ class Stage:
         self._runs: set[Hashable] = set()
         self._outcomes: dict[Hashable, tuple[Any, BaseException | None]] = {}
 
-    def anew(self) -> Stage:
-        """The same mocks at their beginning; nothing was called yet."""
-        stage = Stage()
-        stage._mocks = {role: mock.anew() for role, mock in self._mocks.items()}
-        stage._definitions, stage._queues = dict(self._definitions), set(self._queues)
-        return stage
+    def take_mocks_of(self, other: Stage) -> None:
+        """The same mocks, each at its beginning."""
+        self._mocks = {role: mock.anew() for role, mock in other._mocks.items()}
+        self._definitions, self._queues = dict(other._definitions), set(other._queues)
 
     def mock(self, role: Role, definition: Definition | None, **answers: Any) -> None:
         """Let a mock stand for a definition from now on, in place of any before. See `Mock`.
@@ -110,7 +112,7 @@ class Stage:
         except MockExhausted as error:
             self.trouble = error
             raise as_failure(error) from None
-        return await answer if self._mocks[role].is_async else answer
+        return await answer if inspect.isawaitable(answer) else answer
 
     async def answer_run(self, role: Role, run: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A mock's answer to a run of a child workflow: the same at each replay."""
@@ -122,9 +124,9 @@ class Stage:
                 self._outcomes[run] = None, as_failure(error)
             except BaseException as error:
                 self._outcomes[run] = None, error
-        value, error = self._outcomes[run]
-        if error is not None:
-            raise error
+        value, raised = self._outcomes[run]
+        if raised is not None:
+            raise raised
         return value
 
 
@@ -137,7 +139,12 @@ class StagedRegistry(Registry):
     """
 
     def __init__(
-        self, workflows: Iterable[Workflow[Any, Any]], activities: Iterable[Activity[Any, Any]], stage: Stage, *, is_strict: bool
+        self,
+        workflows: Iterable[Workflow[Any, Any]],
+        activities: Iterable[Activity[Any, Any]],
+        stage: Stage,
+        *,
+        is_strict: bool,
     ) -> None:
         super().__init__(workflows, activities)
         self._stage = stage
@@ -146,7 +153,7 @@ class StagedRegistry(Registry):
         self._staged: dict[tuple[Role, str, int], Any] = {}
 
     @property
-    def task_queues(self) -> frozenset[str]:  # type: ignore[override]  # computed anew: mocks come and go
+    def task_queues(self) -> frozenset[str]:
         """The queues of the activities, and of those that are mocked."""
         return self._own_queues | self._stage.queues
 
@@ -158,8 +165,8 @@ class StagedRegistry(Registry):
             real = cast("Workflow[Any, Any] | None", self._stage.definition_of(role))
         if real is None:
             return None
-        made = lambda: StagedWorkflow(real, self._stage, is_strict=self._is_strict)  # noqa: E731
-        return cast("Workflow[Any, Any]", self._once((role, version, id(real)), made))
+        make = partial(StagedWorkflow, real, self._stage, is_strict=self._is_strict)
+        return self._once((role, version, id(real)), make)
 
     def activity(self, name: str) -> Activity[Any, Any] | None:
         """See `Registry.activity`."""
@@ -169,12 +176,13 @@ class StagedRegistry(Registry):
         if real is None and mock is None:
             return None
         key = (role, "mocked" if mock is not None else "", id(real))
-        return cast("Activity[Any, Any]", self._once(key, lambda: staged_activity(name, real, self._stage)))
+        return self._once(key, partial(staged_activity, name, real, self._stage))
 
-    def _once(self, key: tuple[Role, str, int], make: Callable[[], Any]) -> Any:
+    def _once(self, key: tuple[Role, str, int], make: Callable[[], T]) -> T:
         if key not in self._staged:
             self._staged[key] = make()
-        return self._staged[key]
+        staged: T = self._staged[key]
+        return staged
 
 
 # --- activities -------------------------------------------------------------------------------------------------------
@@ -187,7 +195,7 @@ def staged_activity(name: str, real: Activity[Any, Any] | None, stage: Stage) ->
         real: the definition; None where only a name was mocked: then any arguments are taken.
     """
     role: Role = (Activity, name)
-    signature = HeardSignature(real.fn if real is not None else _anything, partial_heard(stage, role))
+    signature = HeardSignature(real.fn if real is not None else _anything, partial(stage.heard, role))
     if real is not None and stage.mock_of(role) is None:
         return Activity(real.fn, name, real.activity_options, real.compensate, signature)
 
@@ -197,11 +205,6 @@ def staged_activity(name: str, real: Activity[Any, Any] | None, stage: Stage) ->
 
     options = real.activity_options if real is not None else ActivityOptions()
     return Activity(mocked, name, options, None, signature)
-
-
-def partial_heard(stage: Stage, role: Role) -> Callable[[tuple[Any, ...]], None]:
-    """Tells the stage of each attempt of this role."""
-    return lambda arguments: stage.heard(role, arguments)
 
 
 def _anything(*arguments: Any) -> None:

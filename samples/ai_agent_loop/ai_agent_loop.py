@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from agent_model import Clerk, Message, Model, Reply, ToolCall
+from agent_tools import look_up_order, refund, take_note
 
 from nexus_sdk import (
     Activity,
     ActivityFailed,
-    ApplicationError,
     Context,
     PayloadError,
     Retry,
@@ -25,6 +25,8 @@ from nexus_sdk import (
 )
 
 MODEL: Model = Clerk()
+TOOLS: dict[str, Activity[..., str]] = {tool.name: tool for tool in (look_up_order, take_note, refund)}
+NEEDS_A_PERSON = {"refund"}
 
 
 @activity(timeout="2m", retry=Retry(max_attempts=5, initial="2s"))
@@ -39,34 +41,6 @@ def ask_model(conversation: list[Message], tools: list[str]) -> Reply:
 def ask_person(call: ToolCall) -> None:
     """Tell a person what the model wants to do, and how to allow it."""
     print(f"May I {call.tool} {call.arguments}?  nexus event {activity_info().instance_id} allow:{call.id} true")
-
-
-# --- tools: activities, like any other --------------------------------------------------------------------------------
-
-
-@activity
-def look_up_order(order_id: str) -> str:
-    """What is known of an order."""
-    if order_id != "order-7":
-        raise ApplicationError(f"there is no {order_id}", type="NoSuchOrder", retryable=False)
-    return f"{order_id}: a lamp, 4900 cents, delivered yesterday"
-
-
-@activity
-def take_note(order_id: str, text: str) -> str:
-    """Keep something about an order."""
-    return "noted"
-
-
-@activity
-def refund(order_id: str, cents: int) -> str:
-    """Give money back: no model should do that by itself."""
-    print("refunding", cents, "cents for", order_id)
-    return f"{cents} cents were refunded"
-
-
-TOOLS: dict[str, Activity[..., str]] = {tool.name: tool for tool in (look_up_order, take_note, refund)}
-NEEDS_A_PERSON = {"refund"}
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------

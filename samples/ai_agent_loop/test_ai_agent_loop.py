@@ -1,15 +1,14 @@
 """ai_agent_loop: allowed, refused, unanswered, over budget, misled, killed."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import ai_agent_loop as sample
 import pytest
-from agent_model import Clerk, Message, Model, Reply, ToolCall
+from agent_model import Clerk, Model, Reply, ToolCall
 from ai_agent_loop import Budget, answer_customer
 
-from nexus_sdk.testing import WorkflowEnvironment
+from nexus_sdk.testing import EnvironmentHandle, WorkflowEnvironment
 
 REQUEST = "order-7 came broken"
 
@@ -37,12 +36,12 @@ async def test_a_person_allows_the_refund(bill: Path):
 
 
 @pytest.mark.parametrize("answer", [False, "certainly", 1])
-async def test_anything_but_a_yes_is_a_no(bill: Path, answer: object, capsys: pytest.CaptureFixture[str]):
+async def test_anything_but_a_yes_is_a_no(bill: Path, answer: object):
     async with environment() as env:
         handle = await env.start(answer_customer, REQUEST)
         await handle.send_event("allow:call-2", answer)
         assert (await handle.result())["answer"] == "About order-7: a person has refused it."
-    assert "refunding" not in capsys.readouterr().out
+        assert env.calls("refund") == []
 
 
 async def test_no_answer_is_a_no(bill: Path):
@@ -89,21 +88,26 @@ def calls_on(bill: Path) -> int:
     return len(bill.read_text().splitlines())
 
 
-class Dreamer:
-    """A model that makes things up."""
+async def test_wherever_it_is_killed_it_comes_to_the_same_end(bill: Path):
+    async def allow(env: WorkflowEnvironment, handle: EnvironmentHandle):
+        await handle.send_event("allow:call-2", True)
 
-    def reply(self, conversation: Sequence[Message], tools: Sequence[str], key: str) -> Reply:
-        if len(conversation) > 1:
-            return Reply(" / ".join(message.text for message in conversation[2:]), [], 1, Decimal(0))
-        calls = [ToolCall("a", "fly", {}), ToolCall("b", "take_note", {"colour": "green"})]
-        return Reply("I know.", calls, 1, Decimal(0))
-
-
-async def test_what_a_model_makes_up_does_not_fail_the_agent(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sample, "MODEL", Dreamer())
     async with environment() as env:
-        answer = (await env.run(answer_customer, REQUEST))["answer"]
-    assert answer.startswith("failed: there is no tool fly / failed: ")
+        assert await env.crash_everywhere(answer_customer, REQUEST, script=allow) > 10
+
+
+async def test_what_a_model_makes_up_does_not_fail_the_agent():
+    dreams = [ToolCall("a", "fly", {}), ToolCall("b", "take_note", {"colour": "green"})]
+    async with environment() as env:
+        env.mock(
+            sample.ask_model,
+            sequence=[Reply("I know.", dreams, 1, Decimal(0)), Reply("I see.", [], 1, Decimal(0))],
+        )
+        assert (await env.run(answer_customer, REQUEST))["answer"] == "I see."
+        conversation, _ = env.calls(sample.ask_model)[-1]
+    fly, note = [message.text for message in conversation if message.role == "tool"]
+    assert fly == "failed: there is no tool fly"
+    assert "missing a required argument" in note
 
 
 def test_the_stand_in_is_a_model():

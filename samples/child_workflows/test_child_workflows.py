@@ -70,9 +70,14 @@ async def test_a_child_whose_id_is_taken_fails_like_any_other():
         assert await handle.result() == {"lamp": "lamp from central, on its way"}
 
 
-async def test_when_the_second_try_fails_so_does_the_order(monkeypatch: pytest.MonkeyPatch):
+async def test_when_the_second_try_fails_so_does_the_order():
     async with environment() as env:
-        await env.start(send_parcel, "a", "north", 3_600.0, id="order-1/lamp")
-        await env.start(send_parcel, "b", "north", 3_600.0, id="order-1/lamp/again")
-        with pytest.raises(WorkflowFailed, match="order-1/lamp/again"):
+        env.mock(hand_over, raises=ConnectionError("no carrier comes"))
+        with pytest.raises(WorkflowFailed, match=r"order-1/lamp/again.*no carrier comes"):
             await env.run(send_order, {"lamp": "north"}, id="order-1")
+        assert env.calls(pick) == [("lamp", "north"), ("lamp", "central")]
+
+
+async def test_wherever_it_is_killed_it_comes_to_the_same_end():
+    async with environment() as env:
+        assert await env.crash_everywhere(send_order, {"lamp": "north", "rug": "flooded"}) > 10

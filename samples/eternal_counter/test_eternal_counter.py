@@ -2,7 +2,7 @@
 
 from eternal_counter import count
 
-from nexus_sdk.testing import WorkflowEnvironment
+from nexus_sdk.testing import EnvironmentHandle, WorkflowEnvironment
 
 
 async def test_it_counts_over_many_runs():
@@ -53,3 +53,16 @@ async def test_it_ends_when_it_is_told_to():
         await handle.cancel("the museum closes")
         await env.settle()
         assert (await handle.status()).status == "cancelled"
+
+
+async def test_wherever_it_is_killed_nothing_is_lost_and_nothing_counts_twice():
+    async def three_come_and_the_museum_closes(env: WorkflowEnvironment, handle: EnvironmentHandle):
+        for _ in range(3):
+            await handle.send_event("add", 1)
+            await env.settle()
+        await env.run_until_idle()
+        assert await handle.query("total") == 3
+        await handle.cancel()
+
+    async with WorkflowEnvironment(workflows=[count]) as env:
+        assert await env.crash_everywhere(count, 0, 2, script=three_come_and_the_museum_closes) > 5

@@ -28,7 +28,7 @@ def find_customers(count: int) -> list[int]:
 def send_bill(customer: int) -> Bill:
     """Add up what one customer used, and send the bill."""
     if customer % 1_000 == 0:
-        # One customer's trouble must not stop the others: see `return_exceptions` below.
+        # One customer's trouble must not stop the others: `bill`, below, catches it.
         raise ApplicationError(f"customer {customer} has no address", type="NoAddress", retryable=False)
     # A bill goes to the printer under its key: a bill that is sent twice, because the process died between sending and
     # recording, is the same bill. This file is the printer.

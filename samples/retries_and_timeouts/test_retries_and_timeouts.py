@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import retries_and_timeouts as sample
 from retries_and_timeouts import export_bookings, pay_invoice, transfer
 
 from nexus_sdk import WorkflowFailed
@@ -79,10 +80,31 @@ async def test_a_bank_that_hangs_for_ever_is_given_up():
         began = env.now
         with pytest.raises(WorkflowFailed, match="failed after 5 attempts: TimedOut"):
             await env.run(pay_invoice, "invoice-1", 9_900)
-        # A sixth attempt, 5 seconds later, would begin past the 20 seconds of `schedule_to_close`: it is not waited for.
+        # A sixth attempt, 5 seconds later, would begin past the 20 seconds of `schedule_to_close`: no use in waiting.
         assert env.now - began == timedelta(seconds=5 * 2 + 0.5 + 1 + 2 + 4)
 
 
 async def test_the_export_writes_each_booking():
     assert (await paid(bookings=100))[0]["exported"] == 100
     assert len(left_of("bookings.txt")) == 100
+
+
+async def test_wherever_it_is_killed_it_comes_to_the_same_end():
+    async with environment() as env:
+        env.mock(transfer, sequence=[ConnectionError("no answer"), "paid"])
+        assert await env.crash_everywhere(pay_invoice, "invoice-1", 9_900, 3, 0.0) > 5
+
+
+async def test_the_next_attempt_goes_on_behind_the_last_heartbeat(monkeypatch: pytest.MonkeyPatch):
+    def beat_and_break(booking: int, beat=sample.heartbeat):
+        beat(booking)
+        if booking == 3:
+            monkeypatch.setattr(sample, "heartbeat", beat)
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(sample, "heartbeat", beat_and_break)
+    async with environment() as env:
+        env.mock(transfer, returns="paid")
+        await env.run(pay_invoice, "invoice-1", 9_900, 5, 0.0)
+        assert len(env.calls(export_bookings)) == 2
+    assert left_of("bookings.txt") == [f"booking {number}" for number in range(1, 6)]

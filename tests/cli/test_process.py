@@ -80,9 +80,10 @@ def test_the_second_signal_ends_it_at_once(folder: Path) -> None:
     with _begin("run", "stuck:stuck", "--id", "a") as process:
         _until(process, "it runs")
         process.send_signal(signal.SIGINT)
+        _until(process, "Stopping when")
         process.send_signal(signal.SIGTERM)
-        process.communicate()
-    assert process.returncode == 1
+        _, rest = process.communicate()
+    assert (process.returncode, rest) == (1, "Stopped. It goes on with:  nexus run stuck:stuck --id a\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

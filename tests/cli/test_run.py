@@ -141,3 +141,17 @@ def test_start_prints_the_id_and_leaves_the_rest_to_workers(nexus: Nexus) -> Non
 def test_a_store_of_its_own_cannot_be_left_to_workers(nexus: Nexus) -> None:
     refused = nexus("start", "orders:approval", "--store", "memory://")
     assert (refused.exit_code, "private to its process" in refused.stderr) == (2, True)
+
+
+def test_a_trace_on_a_pipe_is_a_line_per_event_and_then_the_picture(nexus: Nexus) -> None:
+    done = nexus("run", "orders:fulfil", "--id", "a", "--trace", "--input", '["x"]')
+    assert json.loads(done.stdout) == {"order": "x", "charged": 5.0}
+    events, _, picture = done.stderr.partition("WorkflowCompleted")
+    assert events.index("WorkflowCreated") < events.index("ActivityScheduled") < events.index("ActivityCompleted")
+    assert "━" in picture
+    assert re.search(r"^0  charge .*█+.* ✓ ", picture, re.M)
+
+
+def test_a_trace_of_what_cannot_begin_makes_no_store(nexus: Nexus, folder: Path) -> None:
+    assert nexus("run", "orders:fulfil", "--trace", "--input", "3").exit_code == 2
+    assert not (folder / "nexus.db").exists()

@@ -17,8 +17,8 @@ HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
 DIRECTIVE = re.compile(r"^::: (\S+)$", re.M)
 """Where the site puts a docstring; its anchor is the name."""
 
-KINDS = frozenset({"python", "console", "text", ""})
-"""Fences that pages may use. Only `python` and `console` are run; `text` and bare ones are for reading."""
+KINDS = frozenset({"python", "console", "text", "sh", ""})
+"""Fences that pages may use. Only `python` and `console` are run; the others are for reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,9 @@ class Page:
 
 
 def all_pages() -> list[Page]:
-    """Every page for readers: those of `docs`, and those at the root."""
-    return [Page(path) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])]
+    """Every page for readers: those of `docs`, those of the samples, and those at the root."""
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/*.md"), *ROOT.glob("samples/*/*.md")]
+    return [Page(path) for path in sorted(found)]
 
 
 def commands_of(block: Block) -> Iterator[Command]:
@@ -95,6 +96,12 @@ def commands_of(block: Block) -> Iterator[Command]:
             shown.append(text)
     if typed:
         yield Command(typed, tuple(shown), line)
+
+
+def rows_of(page: Page) -> list[list[str]]:
+    """The cells of the page's table rows."""
+    lines = [line for line in page.prose().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def _anchor(heading: str) -> str:

@@ -1,7 +1,8 @@
 """A very small shell for the console blocks of the pages: what is typed is run, what is shown must appear.
 
 In the shown lines ``…`` stands for anything, and blanks for any number of blanks. `&` runs a command in the background
-until `kill -9 $!`; a line ``^C`` is an interrupt once everything above it has appeared and the workflow waits.
+until `kill -9 $!`; a line ``^C`` is an interrupt once everything above it has appeared and the workflow waits. A last
+line ``…`` says that the workflow is still at work there: it is not waited for. A command with ``>`` is given to bash.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ from tests.docs.pages import Command
 PATIENCE_SECONDS = 30.0
 WAITS = (e.EventAwaited, e.TimerStarted)
 
-QUICK = frozenset(
-    {"show", "history", "list", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge"}
-)
+QUICK = frozenset({"show", "history", "list", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge"})
 """Commands that only look or send: run in this process, because starting one takes longer than the command."""
 
 
@@ -79,7 +78,7 @@ class Shell:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _started(self, text: str) -> subprocess.Popen[str]:
-        words = shlex.split(text)
+        words = shlex.split(text) if ">" not in text.split() else ["bash", "-c", text]
         variables: dict[str, str] = {}
         while re.match(r"^[A-Z_]+=", words[0]):
             name, _, value = words.pop(0).partition("=")
@@ -114,6 +113,8 @@ class Shell:
         shown = command.shown[: command.shown.index("^C")] if "^C" in command.shown else command.shown
         if any(not _is_in(line, self._said()) for line in shown):
             return False
+        if shown[-1:] == ("…",):
+            return True
         found = re.search(r"--id (\S+)", text)
         return found is None or self._waits(found[1])
 

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ PLAYED = (
     "docs/how-to/run-for-months.md",
     "docs/how-to/change-code-safely.md",
     "docs/how-to/operate.md",
+    *(name for name in NAMES if re.fullmatch(r"samples/\w+/README.md", name)),
 )
 """Pages whose console blocks are run, each command in its place; `make` and `pip` are not, they set up machines."""
 
@@ -57,6 +59,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_the_code_of_a_page_runs(page: Page, folder: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "page"}
+    for module in page.path.parent.glob("*.py"):  # a sample is played in a copy of its folder
+        shutil.copy(module, folder)
     shell = Shell(folder)
     try:
         for block in page.blocks():

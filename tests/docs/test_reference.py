@@ -23,7 +23,7 @@ PUBLIC = [
 
 EVIDENT = frozenset(
     [
-        *("duration", "when"),  # the method's name says of what
+        *("duration", "when", "timeout"),  # the method's name says of what
         *("ops", "named_ops", "op_or_helper", "operation", "items"),  # what the method's first sentence is about
         *("args", "kwargs"),  # those of the workflow or activity that is named
         *("workflow", "workflows", "activities", "store", "codec", "handle", "fn"),  # the same thing everywhere
@@ -69,13 +69,15 @@ def _unexplained(entry: Entry) -> Iterator[tuple[str, str]]:
     is_made_by_users = entry.name not in GIVEN and not (
         inspect.isclass(value) and issubclass(value, str | BaseException) and value is not nexus_sdk.ApplicationError
     )
-    if is_made_by_users:
+    if is_made_by_users and (inspect.isclass(value) or inspect.isroutine(value)):
         yield from ((entry.name, name) for name in _silent(value, inspect.getdoc(value)))
     for name, member in _members(entry):
         if not isinstance(member, property):
-            # The options of an activity are explained where they are first given.
-            more = activity.__doc__ if name == "options" else ""
-            yield from ((f"{entry.name}.{name}", silent) for silent in _silent(member, f"{member.__doc__}{more}"))
+            text = f"{member.__doc__}"
+            # Options are explained where they are first given.
+            text += f"{activity.__doc__}" if name == "options" else ""
+            text += f"{nexus_sdk.Client.start.__doc__}" if "`Client.start`" in text else ""
+            yield from ((f"{entry.name}.{name}", silent) for silent in _silent(member, text))
 
 
 def _members(entry: Entry) -> list[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from nexus_sdk import Nexus
 from nexus_sdk.client.client import Client
+from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX
 from nexus_sdk.errors import Codes, NexusError
 from tests.mistakes import orders
 
@@ -26,8 +27,10 @@ SECRET = "s3cr3t-marker"
 LONG = "x" * 100 + SECRET * 10_000
 """A text that is too long for a name, a duration or anything else that is not a payload."""
 
-HUGE = "x" * 100 + SECRET * 200_000
+HUGE = "x" * 100 + SECRET * (PAYLOAD_BYTES_MAX // len(SECRET))
 """A text that is too large for a payload."""
+
+TOO_LARGE = f"{PAYLOAD_BYTES_MAX:,} are allowed"
 
 MESSAGE_LENGTH_MAX = 700
 OUTPUT_LENGTH_MAX = 1_500
@@ -128,7 +131,7 @@ def check_error(error: NexusError, row: Row) -> None:
         assert words in str(error)
     assert error.hint, f"no next step: {error}"
     said: BaseException | None = error
-    while said is not None:  # what Python prints when nobody catches it
+    while isinstance(said, NexusError):  # and of those behind it, which Python prints when nobody catches it
         check_text(str(said), MESSAGE_LENGTH_MAX)
         said = said.__cause__ or (None if said.__suppress_context__ else said.__context__)
 

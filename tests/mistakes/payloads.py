@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from tests.mistakes import orders
-from tests.mistakes.bench import HUGE, SECRET, Bench, Python, Row, Typed
+from tests.mistakes.bench import HUGE, SECRET, TOO_LARGE, Bench, Python, Row, Typed
 
 _FRESH = ("--store", "sqlite:///fresh.db")
 
@@ -75,16 +75,15 @@ VALUES = [
     _row("a module", lambda: sys, "module cannot be encoded"),
     _row("a lock", lambda: {"items": [threading.Lock()]}, ".items[0]", "lock cannot be encoded"),
     _row("an exception", lambda: ValueError(SECRET), "ValueError cannot be encoded"),
-    _row("a complex number", lambda: 1j, "complex cannot be encoded"),
     _row("an object nobody knows", lambda: {"a": [{"owner": Live()}]}, ".a[0].owner", "Live cannot be encoded"),
     _row("an object whose repr fails", lambda: Silent(), "Silent cannot be encoded"),
     _row("an object as a key", lambda: {Silent(): 1}, "cannot be encoded"),
     _row("a value that contains itself", _cycle, "contains itself"),
-    _row("a value nested too deeply", lambda: _deep(5_000), "nested too deeply"),
+    _row("a value nested too deeply", lambda: _deep(5_000), "nested more than 100 levels"),
     _row("tuples nested too deeply", lambda: [_deep(1), *[()] * 3, _nested_tuple(200)], "nested more than 100 levels"),
     _row("a text with a lone surrogate", lambda: {"text": "\ud800"}, ".text", "lone surrogate"),
-    _row("a value too large", lambda: {"text": HUGE}, "bytes, 2,000,000 are allowed", "reference", code="NX502"),
-    _row("bytes too many", lambda: b"x" * 3_000_000, "2,000,000 are allowed", code="NX502"),
+    _row("a value too large", lambda: {"text": HUGE}, TOO_LARGE, "reference", code="NX502"),
+    _row("bytes too many", lambda: b"x" * 9_000_000, TOO_LARGE, code="NX502"),
 ]
 
 
@@ -135,7 +134,7 @@ TYPED = [
     Row("a long file that is no JSON", "[1, 2, " + HUGE, "NX801", ("is not JSON",), _TYPED_FILE),
     Row("JSON nested too deeply", "[" * 100_000, "NX801", ("nested too deeply",), _TYPED_FILE),
     Row("JSON with a lone surrogate", '{"text": "\\ud800"}', "NX501", ("lone surrogate",), (*_TYPED_VALUE, *_TYPED_FILE)),
-    Row("JSON that is too large", json.dumps({"text": HUGE}), "NX502", ("2,000,000 are allowed",), _TYPED_FILE),
+    Row("JSON that is too large", json.dumps({"text": HUGE}), "NX502", (TOO_LARGE,), _TYPED_FILE),
 ]
 
 ROWS = [*VALUES, *ARGUMENTS, *TYPED]

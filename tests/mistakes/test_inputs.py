@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.mistakes import ids, payloads
+from tests.mistakes import asking, definitions, ids, modules, options, payloads, seals
 from tests.mistakes.bench import (
     Bench,
     Python,
@@ -22,7 +22,15 @@ from tests.mistakes.bench import (
     try_python,
 )
 
-ROWS = [*ids.ROWS, *payloads.ROWS]
+ROWS = [
+    *ids.ROWS,
+    *payloads.ROWS,
+    *options.ROWS,
+    *definitions.ROWS,
+    *asking.ROWS,
+    *modules.ROWS,
+    *seals.ROWS,
+]
 
 
 def _each(kind: type) -> pytest.MarkDecorator:

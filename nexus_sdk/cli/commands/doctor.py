@@ -71,9 +71,8 @@ def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = 
 
 def _put(finding: Finding) -> None:
     mark: Any = MARKS[finding.state] if output.is_terminal() and output.can_draw() else PLAIN_MARKS[finding.state]
-    output.put(mark, (f"{finding.subject:<12}", "bold"), f" {finding.text}")
-    if finding.advice:
-        output.put(f"{'':<15}{finding.advice}")
+    head = [mark, (f"{finding.subject:<12} ", "bold")]
+    output.put_hanging(head, f"{finding.text}\n{finding.advice}" if finding.advice else finding.text)
 
 
 def _versions() -> list[Finding]:

@@ -44,7 +44,7 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     _put_status(status)
     _put_waits(Counter(wait_text(event) for event, _ in waits))
     if isinstance(end, e.WorkflowCompleted):
-        _put_field("result", output.json_text(result).replace("\n", "\n" + " " * 12))
+        _put_result(result)
     if status.failure is not None:
         _put_failure(status, store)
 
@@ -69,7 +69,7 @@ def query(
 
 
 def _put_field(name: str, value: str, style: str = "") -> None:
-    output.put((f"{name:<10}  ", "dim"), (value, style))
+    output.put_hanging([(f"{name:<10}  ", "dim")], value, style)
 
 
 def _put_status(status: InstanceStatus) -> None:
@@ -99,7 +99,7 @@ def _put_failure(status: InstanceStatus, store: str | None) -> None:
     failure = status.failure
     if failure is None:
         return
-    _put_field("because", failure_text(failure).replace("\n", "\n" + " " * 12), "red")
+    _put_field("because", failure_text(failure), "red")
     evidence = output.traceback_of(failure)
     if evidence:
         output.put("")

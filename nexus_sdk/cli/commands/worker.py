@@ -44,7 +44,7 @@ def worker(
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="So many activities at a time.")] = 100,
     json: JsonOption = False,
 ) -> None:
-    """Serve workflows and activities. The first SIGTERM or Ctrl-C drains, the second exits at once."""
+    """Serve workflows and activities until told to stop. The first Ctrl-C or SIGTERM drains, the second ends it."""
     if app is None:
         raise Mistake("Which app?", hint="nexus worker MODULE[:APP], or set NEXUS_APP.")
     if any(not name.strip() for name in queue or ()):

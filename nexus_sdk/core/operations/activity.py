@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core import events as e
-from nexus_sdk.core.failure import Failure, lineage_of
+from nexus_sdk.core.failure import Failure, details_of, lineage_of
 from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation, RecordedOperation, T_co
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.program import line_of
-from nexus_sdk.errors import ActivityFailed, CancelledError, PayloadError
+from nexus_sdk.errors import ActivityFailed, CancelledError, PayloadError, PayloadUnreadable
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -120,6 +120,8 @@ class ActivityLeaf(Leaf):
     def _complete(self, payload: Any) -> None:
         try:
             value = self.execution.services.codec.decode(payload, self.result_type)
+        except PayloadUnreadable:
+            raise
         except PayloadError as error:
             self._end(error=error)
             return
@@ -143,6 +145,5 @@ class ActivityLeaf(Leaf):
         self.truth.settle()
 
     def _failed(self, failure: Failure, attempts: int) -> ActivityFailed:
-        codec = self.execution.services.codec
-        details = codec.decode(failure.details) if failure.details is not None else None
+        details = details_of(failure, self.execution.services.codec)
         return ActivityFailed(self.name, failure=failure, attempts=attempts, details=details)

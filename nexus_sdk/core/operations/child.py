@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core import events as e
+from nexus_sdk.core.failure import details_of
 from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import RecordedOperation, T_co
 from nexus_sdk.core.program import Site, line_of
-from nexus_sdk.errors import CancelledError, ChildWorkflowFailed, PayloadError
+from nexus_sdk.errors import CancelledError, ChildWorkflowFailed
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -53,13 +54,14 @@ class ChildOperation(RecordedOperation[T_co]):
 
     def record(self, path: str) -> e.ChildScheduled:
         """See `RecordedOperation.record`."""
+        child_id = self.instance_id or self.execution.identity.child_id(path)
         return e.ChildScheduled(
             path,
             line_of(self.site),
-            self.instance_id or self.execution.identity.child_id(path),
+            child_id,
             self.workflow,
             self.version,
-            self.execution.services.codec.encode(self.arguments),
+            self.execution.services.codec.bound_to(child_id).encode(self.arguments),
             self.is_detached,
             self.timeout_us,
         )
@@ -94,13 +96,11 @@ class ChildLeaf(Leaf):
         codec = self.execution.services.codec
         if isinstance(event, e.ChildFailed):
             failure = event.failure
-            details = codec.decode(failure.details) if failure.details is not None else None
-            self.settle(error=ChildWorkflowFailed(self.child_id, failure=failure, details=details))
+            self.settle(
+                error=ChildWorkflowFailed(self.child_id, failure=failure, details=details_of(failure, codec))
+            )
         elif isinstance(event, e.ChildCompleted):
-            try:
-                self.settle(codec.decode(event.result, self.result_type))
-            except PayloadError as error:
-                self.settle(error=error)
+            self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id))
 
     def cancel(self, reason: str = "") -> None:
         """Ask an attached child to stop, and do not wait for that."""

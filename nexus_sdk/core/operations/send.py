@@ -34,7 +34,7 @@ class SendOperation(RecordedOperation[None]):
 
     def record(self, path: str) -> e.EventSent:
         """See `RecordedOperation.record`."""
-        payload = self.execution.services.codec.encode(self.payload)
+        payload = self.execution.services.codec.bound_to(self.target).encode(self.payload)
         return e.EventSent(path, line_of(self.site), self.target, self.name, payload)
 
     def matches(self, event: e.Event) -> bool:

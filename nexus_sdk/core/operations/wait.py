@@ -9,7 +9,7 @@ from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import RecordedOperation, T_co
 from nexus_sdk.core.program import line_of
-from nexus_sdk.errors import CancelledError, PayloadError, WaitTimedOut
+from nexus_sdk.errors import CancelledError, WaitTimedOut
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -67,12 +67,7 @@ class WaitLeaf(Leaf):
     def receive(self, payload: Any) -> None:
         """Take the event. One that does not fit the type is consumed, and raises at the wait."""
         self.forget()
-        try:
-            value = self.execution.services.codec.decode(payload, self.type_)
-        except PayloadError as error:
-            self.settle(error=error)
-        else:
-            self.settle(value)
+        self.settle_decoded(payload, self.type_, self.execution.services.codec)
 
     def apply(self, event: e.Event) -> None:
         """Its time is up."""

@@ -8,6 +8,7 @@ import msgpack
 
 from nexus_sdk.core.events import ParentRef
 from nexus_sdk.core.status import Status
+from nexus_sdk.errors import HistoryCorruptedError
 from nexus_sdk.store.port import InstanceRecord
 
 
@@ -48,12 +49,22 @@ def pack(record: InstanceRecord) -> bytes:
 
 
 def unpack(data: bytes) -> InstanceRecord:
-    """The record in a blob."""
-    fields: list[Any] = msgpack.unpackb(data)
-    fields[3] = Status(fields[3])
-    if fields[16] is not None:
-        fields[16] = ParentRef(*fields[16])
-    return InstanceRecord(*fields)
+    """The record in a blob.
+
+    Raises:
+        HistoryCorruptedError: these are not the bytes of a record.
+    """
+    try:
+        fields: list[Any] = msgpack.unpackb(data)
+        fields[3] = Status(fields[3])
+        if fields[16] is not None:
+            fields[16] = ParentRef(*fields[16])
+        return InstanceRecord(*fields)
+    except Exception as error:  # garbage fails in too many ways to list
+        raise HistoryCorruptedError(
+            f"{len(data):,} bytes in the table of instances are not a record ({type(error).__name__}: {error!s:.200}).",
+            hint="The file was changed by something else, or a newer version wrote it. Restore it from a backup.",
+        ) from error
 
 
 def pack_attributes(record: InstanceRecord) -> bytes | None:
