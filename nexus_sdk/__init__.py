@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexus_sdk.client.history import History as History
     from nexus_sdk.client.status import InstanceStatus as InstanceStatus
     from nexus_sdk.client.status import Page as Page
+    from nexus_sdk.codec.secret import Secret as Secret
     from nexus_sdk.core.operation import Operation as Operation
     from nexus_sdk.core.operations.ending import Completion as Completion
     from nexus_sdk.core.operations.race import Winner as Winner
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
     from nexus_sdk.errors import InstanceFinished as InstanceFinished
     from nexus_sdk.errors import InstanceNotFound as InstanceNotFound
     from nexus_sdk.errors import InvalidArgument as InvalidArgument
+    from nexus_sdk.errors import KeyMissing as KeyMissing
     from nexus_sdk.errors import NexusError as NexusError
     from nexus_sdk.errors import NonDeterminismError as NonDeterminismError
     from nexus_sdk.errors import PayloadError as PayloadError
     from nexus_sdk.errors import PayloadTooLarge as PayloadTooLarge
+    from nexus_sdk.errors import PayloadUnreadable as PayloadUnreadable
     from nexus_sdk.errors import SchemaOutdated as SchemaOutdated
+    from nexus_sdk.errors import SealBroken as SealBroken
     from nexus_sdk.errors import StoreError as StoreError
     from nexus_sdk.errors import StoreUnavailable as StoreUnavailable
     from nexus_sdk.errors import UnknownQuery as UnknownQuery
@@ -69,6 +73,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "nexus_sdk.client.handle": ("Handle",),
     "nexus_sdk.client.history": ("History",),
     "nexus_sdk.client.status": ("InstanceStatus", "Page"),
+    "nexus_sdk.codec.secret": ("Secret",),
     "nexus_sdk.core.operation": ("Operation",),
     "nexus_sdk.core.operations.ending": ("Completion",),
     "nexus_sdk.core.operations.race": ("Winner",),
@@ -89,11 +94,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "InstanceFinished",
         "InstanceNotFound",
         "InvalidArgument",
+        "KeyMissing",
         "NexusError",
         "NonDeterminismError",
         "PayloadError",
         "PayloadTooLarge",
+        "PayloadUnreadable",
         "SchemaOutdated",
+        "SealBroken",
         "StoreError",
         "StoreUnavailable",
         "UnknownQuery",

@@ -86,7 +86,9 @@ class Nexus:
                     f"there is no module {error.name!r}.", hint="Run it from the folder that the module is in."
                 ) from error
         if not isinstance(module, ModuleType):
-            raise DefinitionError(f"from_module takes a module or its name, got {shown(module)}.", hint="For example: 'orders'.")
+            raise DefinitionError(
+                f"from_module takes a module or its name, got {shown(module)}.", hint="For example: 'orders'."
+            )
         found = list(vars(module).values())
         workflows = _each_once(value for value in found if isinstance(value, Workflow))
         activities = _each_once(value for value in found if isinstance(value, Activity))
@@ -287,7 +289,8 @@ def _checked_queues(task_queues: Any) -> frozenset[str]:
     named = [task_queues] if isinstance(task_queues, str) else task_queues
     if not isinstance(named, Iterable):
         raise DefinitionError(
-            f"worker: task_queues are names, got {shown(named)}.", hint="Leave them out to serve those of the activities."
+            f"worker: task_queues are names, got {shown(named)}.",
+            hint="Leave them out to serve those of the activities.",
         )
     return frozenset(check_defined_name(queue, "worker: the name of a task queue") for queue in named)
 

@@ -63,14 +63,12 @@ class Canvas:
         is_unicode: whether it can show bars and marks beyond ASCII.
         is_cut: whether what does not fit is cut (a terminal), or written all the same (a pipe).
         is_whole: whether operations that are alike have a row each, however many they are.
-        rows_max: so many rows, the newest; None for all.
     """
 
     width: int
     is_unicode: bool = True
     is_cut: bool = True
     is_whole: bool = False
-    rows_max: int | None = None
 
     def sign(self, signs: Sequence[str]) -> str:
         """The one of two signs that it can show."""
@@ -106,21 +104,25 @@ def drawn(spans: Sequence[Span], canvas: Canvas, *, now_us: int) -> list[Line]:
     if not spans:
         return []
     rows = [_row_of(span, now_us) for span in spans] if canvas.is_whole else _folded(spans, now_us)
-    hidden = 0
-    if canvas.rows_max is not None and len(rows) > canvas.rows_max:
-        hidden = len(rows) - canvas.rows_max
-        rows = [rows[0], *rows[hidden + 1 :]]
     begin = min(span.start_us for span in spans)
     end = max([span.end_us if span.end_us is not None else now_us for span in spans])
     end = max(end, begin + 1)
     columns = _columns(rows, canvas, now_us)
     lines = [_axis(columns, end - begin)] if columns.bar else []
-    for number, row in enumerate(rows):
-        if number == 1 and hidden:
-            lines.append([(f"{' ' * (columns.path and columns.path + 2)}{hidden} earlier rows", "dim")])
+    for row in rows:
         lines.append(_drawn_row(row, columns, canvas, begin, end, now_us))
         lines += [_reason(reason, columns, canvas) for reason in row.reasons]
     return lines
+
+
+def newest(lines: list[Line], lines_max: int) -> list[Line]:
+    """The picture in so many lines: its head, and the end, where it happens now."""
+    if len(lines) <= lines_max:
+        return lines
+    head = lines[: min(2, lines_max - 1)]
+    rest = lines_max - len(head) - 1
+    hidden: Line = [(f"({len(lines) - len(head) - rest} lines more)", "dim")]
+    return [*head, hidden, *lines[len(lines) - rest :]]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

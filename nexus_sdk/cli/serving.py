@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -107,7 +107,9 @@ SPINNER_COLUMNS = 2
 
 
 @contextmanager
-def live(text: Callable[[], str], above: Callable[[int, int], Sequence[Sequence[output.Piece]]] | None = None) -> Any:
+def live(
+    text: Callable[[], str], above: Callable[[int, int], Iterable[Sequence[output.Piece]]] | None = None
+) -> Iterator[Callable[[], None]]:
     """Show a line that renews itself at the foot of a terminal; nothing where stderr is none.
 
     Args:
@@ -124,7 +126,7 @@ def live(text: Callable[[], str], above: Callable[[int, int], Sequence[Sequence[
     from rich.spinner import Spinner
     from rich.text import Text
 
-    spinner = Spinner("dots")
+    spinner = Spinner("dots" if output.can_draw(sys.stderr) else "line")
     started = time.monotonic()
     console = output.console(sys.stderr)
     console.soft_wrap = False

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
 
 from nexus_sdk.app import Nexus
 from nexus_sdk.cli import output
-from nexus_sdk.cli.picture import Canvas, Line, drawn
+from nexus_sdk.cli.picture import Canvas, Line, drawn, newest
 from nexus_sdk.cli.spans import Outcome, SpanReader
 from nexus_sdk.cli.timeline import RowReader, RowText, unserved
 from nexus_sdk.client.status import status_of
@@ -58,15 +57,12 @@ class Trace:
                 for line in self._text.lines(row, is_wide=True):
                     output.say(*line)
 
-    def lines(self, width: int, lines_max: int | None = None) -> Sequence[Line]:
+    def lines(self, width: int, lines_max: int | None = None) -> list[Line]:
         """The picture as of now."""
         canvas = Canvas(width, output.can_draw(sys.stderr), is_cut=self._is_drawn)
         now_us = round(time.time() * 1_000_000)
         lines = drawn(self._spans.spans, canvas, now_us=now_us)
-        if lines_max is not None and len(lines) > lines_max:  # what happens now is at the end
-            hidden = len(lines) - lines_max + 1
-            lines = [*lines[:2], [(f"… {hidden} lines", "dim")], *lines[hidden + 2 :]]
-        return lines
+        return lines if lines_max is None else newest(lines, lines_max)
 
     def progress(self) -> str:
         """How many operations are done, and how many under way."""

@@ -36,7 +36,8 @@ def check_attributes(attributes: Any) -> Attributes:
         check_name(name, "an attribute's name")
         if (trouble := _trouble(value)) is not None:
             raise InvalidArgument(
-                f"attribute {name!r} {trouble}.", hint="A value is a short text, a 64-bit integer, a number or a boolean."
+                f"attribute {name!r} {trouble}.",
+                hint="A value is a short text, a 64-bit integer, a number or a boolean.",
             )
     return dict(attributes)
 

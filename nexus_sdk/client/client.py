@@ -165,11 +165,13 @@ class Client:
         """
         if type(limit) is not int or not 1 <= limit <= 1_000:
             raise InvalidArgument(
-                f"list: limit is from 1 to 1000, got {shown(limit)}.", hint="For more, ask again with the page's cursor."
+                f"list: limit is from 1 to 1000, got {shown(limit)}.",
+                hint="For more, ask again with the page's cursor.",
             )
         if cursor is not None and not isinstance(cursor, str):
             raise InvalidArgument(
-                f"list: a cursor is a text, got {shown(cursor)}.", hint="Pass the cursor of the last page as it is, or none."
+                f"list: a cursor is a text, got {shown(cursor)}.",
+                hint="Pass the cursor of the last page as it is, or none.",
             )
         query = _query(status, workflow, attributes, created_after)
         page = await self.store.list(query, limit=limit, cursor=cursor)

@@ -32,7 +32,9 @@ class Compression:
         if not 1 <= level <= 9:
             raise DefinitionError(f"Compression: level is from 1 to 9, got {level!r:.40}.")
         if bytes_min < 0 or bytes_max < 1:
-            raise DefinitionError(f"Compression: bytes_min is 0 or more and bytes_max 1 or more, got {bytes_min}, {bytes_max}.")
+            raise DefinitionError(
+                f"Compression: bytes_min is 0 or more and bytes_max 1 or more, got {bytes_min}, {bytes_max}."
+            )
         self._bytes_min = bytes_min
         self._level = level
         self._bytes_max = bytes_max

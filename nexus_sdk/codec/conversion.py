@@ -24,7 +24,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
 
 from nexus_sdk.codec.misfit import Misfit
@@ -63,7 +63,8 @@ def convert(value: Any, type_: Any) -> Any:
     except Misfit as misfit:
         raise PayloadError(
             f"{shortened(ROOT + misfit.path)}: {misfit.problem}.",
-            hint=f"The annotation says {type_name(type_)}. Accept the recorded shape too, or give new fields a default.",
+            hint=f"The annotation says {type_name(type_)}. "
+            "Accept the recorded shape too, or give new fields a default.",
         ) from misfit.__cause__
     except RecursionError:
         raise PayloadError(f"{ROOT}: it is nested too deeply for {type_name(type_)}.") from None
@@ -247,7 +248,7 @@ def _named_tuple(value: Any, kind: Any, hints: Mapping[str, Any]) -> Any:
     return _made(kind, lambda: kind(*made))
 
 
-# --- objects: attrs classes, and dataclasses that pydantic has no way for -----------------------------------------------
+# --- objects: attrs classes, and dataclasses that pydantic has no way for ---------------------------------------------
 
 
 def _hints_of(type_: Any) -> Mapping[str, Any]:
@@ -334,10 +335,6 @@ def _without_init(kind: Any, members: Sequence[Any], found: Mapping[str, Any]) -
 def _default(field: Any) -> Any:
     if field.default is not MISSING:
         return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    _refuse_missing(field.name)
-
-
-def _refuse_missing(name: str) -> NoReturn:
-    raise Misfit("field required", step(name))
+    if field.default_factory is MISSING:
+        raise Misfit("field required", step(field.name))
+    return field.default_factory()

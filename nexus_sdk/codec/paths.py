@@ -63,7 +63,7 @@ def explain(
 ) -> PayloadError:
     """The error to raise when `plain.pack(value)` raised `error`: it names the place."""
     path, reason = _Walk(types, allow_secrets).locate(value, ROOT, [], 0) or (ROOT, _reason(error))
-    hint = _SECRET_HINT if "a secret" in reason else _DEPTH_HINT if "nested" in reason else _HINT
+    hint = _SECRET_HINT if reason.startswith("a secret ") else _DEPTH_HINT if "nested" in reason else _HINT
     return PayloadError(f"{shortened(path)}: {reason}.", hint=hint)
 
 

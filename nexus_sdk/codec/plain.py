@@ -19,12 +19,15 @@ from nexus_sdk.codec.extensions import CUSTOM_CODE, EXTENSIONS, READERS
 from nexus_sdk.codec.plainer import KIND_CODE, KIND_READ, Fields, Refused, simplifier
 
 _NATIVE = frozenset({type(None), bool, int, float, str, bytes, list, dict, msgpack.ExtType})
+_LOOK_EVERY = 8
+"""Between so many extensions within each other msgpack may recurse through lists as deep as it likes: some thousand
+levels, which every stack has room for."""
 _KIND_BYTES = b"\xd4\x0c\x00"
 """How `KIND` is written: without these bytes there is no object to look for."""
 
 
-class UnknownName(Refused):
-    """The bytes hold what a `TypeCodec` wrote, and there is none of that name."""
+class NotRestored(Refused):
+    """What a `TypeCodec` wrote cannot be made into an object: there is none of that name, or its function raises."""
 
 
 def pack(value: Any, *, types: CustomTypes = NO_TYPES, allow_secrets: bool = False) -> bytes:
@@ -135,6 +138,8 @@ class _Packing:
             raise refuse_depth()
         self.has_nested = True
         self.depth += 1
+        if self.depth % _LOOK_EVERY == 0:
+            check_value(value)
         try:
             return self.pack(value)
         finally:
@@ -235,11 +240,11 @@ class _Unpacking:
         codec = self.types.by_name.get(name)
         if codec is None:
             known = ", ".join(map(repr, self.types.by_name)) or "none"
-            raise UnknownName(f"it holds a {name!r}, and this codec has no TypeCodec of that name (it has {known})")
+            raise NotRestored(f"it holds a {name!r}, and this codec has no TypeCodec of that name (it has {known})")
         try:
             return codec.from_plain(plain)
         except Exception as error:  # the user's function may raise anything
-            raise Refused(f"from_plain of the TypeCodec {name!r} raises {type(error).__name__}: {error}") from error
+            raise NotRestored(f"from_plain of the TypeCodec {name!r} raises {type(error).__name__}: {error}") from error
 
 
 def _object(values: dict[Any, Any]) -> Any:

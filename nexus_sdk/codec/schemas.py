@@ -78,7 +78,8 @@ def matches(kind: str, cls: type) -> bool:
 
 def subclass_named(cls: type, kind: str) -> type | None:
     """The subclass of a class that has this name, the newest first; None where there is none."""
-    for below in reversed(type.__subclasses__(cls)):
+    subclasses: list[type] = type.__subclasses__(cls)
+    for below in reversed(subclasses):
         if matches(kind, below):
             return below
         if (found := subclass_named(below, kind)) is not None:

@@ -14,7 +14,7 @@ from nexus_sdk.codec.conversion import convert
 from nexus_sdk.codec.custom import NO_TYPES, CustomTypes, TypeCodec
 from nexus_sdk.codec.paths import ROOT, explain, largest_part
 from nexus_sdk.core.payload import Payload
-from nexus_sdk.errors import PayloadError, PayloadTooLarge, PayloadUnreadable
+from nexus_sdk.errors import PayloadTooLarge, PayloadUnreadable
 
 MSGPACK = "msgpack"
 PAYLOAD_BYTES_MAX = 8_000_000
@@ -114,9 +114,11 @@ class MsgpackCodec:
             raise PayloadUnreadable(f"the {payload.size:,} bytes {place}.")
         try:
             return plain.unpack(payload.data, types=self.types)
-        except plain.UnknownName as error:
+        except plain.NotRestored as error:
             raise PayloadUnreadable(
-                f"{ROOT}: {error.reason}.", hint="Give the app the codec that wrote it: MsgpackCodec(types=[…])."
+                f"{ROOT}: {error.reason}.",
+                hint="Give the app the codec that wrote it: MsgpackCodec(types=[…]). "
+                "What to_plain ever made, from_plain must take.",
             ) from error
         except Exception as error:  # an extension's reader may raise anything on bytes that are not its own
             raise PayloadUnreadable(

@@ -13,14 +13,14 @@ SHOWN_MAX = 60
 """Characters of a text or number that are shown."""
 
 _AS_THEY_ARE = (type(None), bool, float, complex, date, time, timedelta)
-_UNITS = {str: "characters", bytes: "bytes", bytearray: "bytes"}
+_UNITS: dict[type, str] = {str: "characters", bytes: "bytes", bytearray: "bytes"}
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def shown(value: Any) -> str:
     """A value for a message. Never long, never raises.
 
-    ``'twelve'`` · ``a str of 13,000 characters`` · ``a dict of 3`` · ``the function 'charge'`` · ``a value of type Order``
+    ``'twelve'`` · ``a str of 13,000 characters`` · ``a dict of 3`` · ``a value of type Order``
     """
     kind = type(value)
     if kind in _UNITS:
@@ -34,7 +34,9 @@ def shown(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {_cut(value.__qualname__)!r}"
     name = getattr(value, "__qualname__", None) if kind.__module__ == "builtins" else None
-    return f"the {kind.__name__} {_cut(name)!r}" if isinstance(name, str) else f"a value of type {_cut(kind.__qualname__)}"
+    return (
+        f"the {kind.__name__} {_cut(name)!r}" if isinstance(name, str) else f"a value of type {_cut(kind.__qualname__)}"
+    )
 
 
 def _cut(text: str) -> str:

@@ -93,9 +93,7 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     await store.commit(await commit_set_apart(store, commit, now_us=now_us), now_us=now_us)
 
 
-def _with_new_children(
-    kept: list[Batch], before: InstanceRecord, after: InstanceRecord, codec: Codec
-) -> list[Batch]:
+def _with_new_children(kept: list[Batch], before: InstanceRecord, after: InstanceRecord, codec: Codec) -> list[Batch]:
     """The same batches; children that are pending at their end have the default ids of the new run, not the old.
 
     Their arguments are encoded anew: they may be bound to the id.

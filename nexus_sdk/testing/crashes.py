@@ -1,6 +1,6 @@
-"""Crashing everywhere: a workflow is run once for each store operation, and its worker dies right after that one.
+"""Crashing everywhere: a workflow is run once for each store operation, and its worker dies there.
 
-What happens before an operation is what happens after the one before it: so one crash for each is enough.
+It dies after each one; and before each one that reports something, for then an activity may have run in vain.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.engine.retrying import WORKER_LOST
 from nexus_sdk.errors import BlockingError, CrashDifference, InvalidArgument, NothingIsDue, WorkflowEnded
 from nexus_sdk.store.port import Store
-from nexus_sdk.testing.faults import FaultAt, Faults, NoFault, Strike, at_sub_step
+from nexus_sdk.testing.faults import FaultAt, Faults, NoFault, Point, Strike, at_sub_step
 from nexus_sdk.testing.laws import ids_of, runs_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ NewEnvironment = Callable[[Store, Faults], "WorkflowEnvironment"]
 
 ID = "crash-everywhere"
 """The id of the instance, unless the test names one."""
+
+REPORTS = frozenset({"commit", "send", "retry", "ack"})
+"""The verbs that tell the store what an activity came to, and what a turn decided."""
 
 _LEFT_OUT = frozenset({"event", "path", "site", "attempts", "failures", "options", "build", "next_run_id", "seed"})
 _RUN_IDS = frozenset({"run_id", "previous_run_id"})
@@ -93,9 +96,8 @@ async def crash_everywhere(
     except NothingIsDue as error:
         advice = "Play the outside world: crash_everywhere(…, script=an async function of (env, handle))."
         raise NothingIsDue(f"undisturbed, {error.message}", hint=advice) from error
-    operations = [(number, point) for number, point in enumerate(counting.passed, start=1) if point.is_done]
-    for count, (number, point) in enumerate(operations, start=1):
-        where = f"a crash {point} (store operation {count} of {len(operations)})"
+    crashes = list(_crashes(counting.passed))
+    for number, where in crashes:
         try:
             disturbed = await run(FaultAt(number, Strike.CRASH))
         except (NothingIsDue, BlockingError) as error:
@@ -105,7 +107,21 @@ async def crash_everywhere(
             raise
         if disturbed != undisturbed:
             raise _difference(undisturbed, disturbed, where, workflow)
-    return len(operations)
+    return len(crashes)
+
+
+def _crashes(passed: Sequence[Point]) -> Iterator[tuple[int, str]]:
+    """Where to crash: the number of the point, and what to call it."""
+    total = sum(_begins(point) for point in passed)
+    operation = 0
+    for number, point in enumerate(passed, start=1):
+        operation += _begins(point)
+        if point.is_done or point.what in REPORTS:
+            yield number, f"a crash {point} (store operation {operation} of {total})"
+
+
+def _begins(point: Point) -> bool:
+    return not point.is_done and ":" not in point.what  # sub-steps belong to the verb that they are made for
 
 
 async def _play(

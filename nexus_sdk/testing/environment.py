@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from nexus_sdk.app import Nexus
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.duration import Duration, datetime_of, optional_us, to_us
+from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.authoring.workflow import BoundCall, Workflow
 from nexus_sdk.client.client import Client, OnConflict, StartOptions
 from nexus_sdk.client.handle import Handle
@@ -40,7 +41,7 @@ from nexus_sdk.testing.quiet import ThreadWatch
 from nexus_sdk.testing.replays import replay, watchdog
 from nexus_sdk.testing.stage import Definition, Stage, StagedRegistry, role_of
 from nexus_sdk.testing.stuck import nothing_is_due
-from nexus_sdk.testing.workers import STEADY, Workers
+from nexus_sdk.testing.workers import LEASED, STEADY, Workers
 
 if TYPE_CHECKING:
     from nexus_sdk.testing.synchronous import SyncEnvironment
@@ -132,6 +133,7 @@ class WorkflowEnvironment:
         self._codec = codec
         self._is_strict = strict_replay
         self._options = worker or STEADY
+        self._sees_deaths = worker is None
         self._spin_seconds = spin_seconds
         self._has_worker = has_worker
         self._seed = seed
@@ -359,7 +361,7 @@ class WorkflowEnvironment:
         await self.crash_worker()
         if self._faults is not None:
             self._faults.revive()
-        self.worker = await self._workers.start(self.app.registry, self._how(options), self._faults)
+        self.worker = await self._hire(self.app.registry, options, faults=self._faults)
         return self.worker
 
     def another_app(
@@ -391,10 +393,8 @@ class WorkflowEnvironment:
             task_queues: which activity queues it serves; those of its activities by default.
         """
         await self.open()
-        options = self._how(worker)
-        if task_queues is not None:
-            options = replace(options, task_queues=frozenset(task_queues))
-        other = await self._workers.start(self.another_app(workflows, activities).registry, options)
+        queues = None if task_queues is None else frozenset(task_queues)
+        other = await self._hire(self.another_app(workflows, activities).registry, worker, queues)
         try:
             yield other
         finally:
@@ -408,9 +408,9 @@ class WorkflowEnvironment:
         new_store: Callable[[], Store] | None = None,
         **options: Any,
     ) -> int:
-        """Run a workflow once for each store operation of its worker, and let the worker die right after that one.
+        """Run a workflow once for each store operation of its worker, and let the worker die there.
 
-        Each time it must come to the same end as undisturbed, with the same histories: up to times, batches, the order
+        It dies after each operation, and before each one that reports something: an activity has run in vain then. Each time it must come to the same end as undisturbed, with the same histories: up to times, batches, the order
         of what happens at the same time, and attempts that were lost with a worker. This environment is left as it is:
         each run has one of its own, with the same definitions and mocks, a fresh store, and an automatic clock.
 
@@ -523,7 +523,7 @@ class WorkflowEnvironment:
             activities,
             store=store,
             codec=self._codec,
-            worker=self._options,
+            worker=LEASED if self._sees_deaths else self._options,
             spin_seconds=self._spin_seconds,
             seed=self._seed,
             strict_replay=self._is_strict,
@@ -531,11 +531,23 @@ class WorkflowEnvironment:
         )
         env._stage.take_mocks_of(self._stage)
         env._workers_chance.is_steady = True
+        env._sees_deaths = self._sees_deaths
         return env
 
-    def _how(self, options: WorkerOptions | None) -> WorkerOptions:
-        chosen = options or self._options
-        return replace(chosen, warm_max=0) if self._is_strict else chosen
+    async def _hire(
+        self,
+        registry: Registry,
+        options: WorkerOptions | None,
+        queues: frozenset[str] | None = None,
+        faults: Faults | None = None,
+    ) -> Worker:
+        how = options or self._options
+        if queues is not None:
+            how = replace(how, task_queues=queues)
+        if self._is_strict:
+            how = replace(how, warm_max=0)
+        is_seen_dying = options is None and self._sees_deaths
+        return await self._workers.start(registry, how, is_seen_dying=is_seen_dying, faults=faults)
 
     def _begin(self) -> None:
         if not self._is_open:

@@ -16,6 +16,9 @@ from nexus_sdk.testing.postponed import OverseenStore, Postponed, Served, overse
 STEADY = WorkerOptions(lease_seconds=10 * 366 * 86_400.0)
 """How workers work unless a test says otherwise: leases practically never run out."""
 
+LEASED = WorkerOptions(lease_seconds=30.0)
+"""How those work that die anywhere: even in the middle of taking something, when nobody knows what they hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Employed:
@@ -23,6 +26,7 @@ class _Employed:
     registry: Registry
     options: WorkerOptions
     store: OverseenStore
+    is_seen_dying: bool
 
 
 class Workers:
@@ -41,33 +45,32 @@ class Workers:
         self._postponed = Postponed(store)
         self._alive: dict[str, _Employed] = {}
 
-    async def start(self, registry: Registry, options: WorkerOptions, faults: Faults | None = None) -> Worker:
+    async def start(
+        self, registry: Registry, options: WorkerOptions, *, is_seen_dying: bool, faults: Faults | None = None
+    ) -> Worker:
         """Start another worker.
 
         Args:
             registry: what it serves.
             options: how it works.
+            is_seen_dying: whether what it held is free as soon as it is killed; otherwise its leases run out.
             faults: what goes wrong between it and the store.
         """
         store, seen = overseen(self._store, self._postponed)
         faulty = FaultyStore(store, faults) if faults is not None else store
         worker = Worker(faulty, registry, self._codec, self._environment, options)
-        self._alive[worker.id] = _Employed(worker, registry, options, seen)
+        self._alive[worker.id] = _Employed(worker, registry, options, seen, is_seen_dying)
         await worker.start()
         return worker
 
     async def kill(self, worker: Worker) -> None:
-        """Kill a worker, as `kill -9` would.
-
-        Where its leases are as good as endless, somebody sees it die, and what it held is free at once. Where a test
-        chose them, they run out by the clock.
-        """
+        """Kill a worker, as `kill -9` would."""
         employed = self._alive.pop(worker.id, None)
         await worker.abandon()
         if employed is None:
             return
         now_us = self._environment.clock.now_us()
-        if employed.options.lease_seconds >= STEADY.lease_seconds:
+        if employed.is_seen_dying:
             await employed.store.notice_death(now_us=now_us)
         else:
             employed.store.await_leases(now_us + round(employed.options.lease_seconds * 1_000_000))

@@ -44,7 +44,7 @@ def test_the_help_lists_every_command(nexus: Nexus) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["lits"], "Did you mean 'list'?"),
+        (["lits"], "Did you mean 'list'"),
         (["list", "--staus", "failed"], "--status"),
         (["show"], "Missing argument 'ID'"),
         (["show", "a", "b"], "unexpected extra argument"),

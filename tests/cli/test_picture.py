@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nexus_sdk.cli.picture import ALIKE_MAX, Canvas, drawn
+from nexus_sdk.cli.picture import ALIKE_MAX, Canvas, drawn, newest
 from nexus_sdk.cli.spans import Kind, Outcome, Span
 
 SECOND = 1_000_000
@@ -69,6 +71,13 @@ def test_names_give_way_on_a_very_narrow_terminal_and_the_bar_is_left_out() -> N
     lines = lines_of([RUN, long], Canvas(28))
     assert lines[-1] == "a_name_that_i…  ✓ 1.0 s"
     assert len(lines) == 2
+
+
+def test_what_is_too_high_keeps_its_head_and_its_end() -> None:
+    lines: list[Any] = [[str(number)] for number in range(10)]
+    assert newest(lines, 10) == lines
+    assert newest(lines, 6) == [["0"], ["1"], [("(5 lines more)", "dim")], ["7"], ["8"], ["9"]]
+    assert all(len(newest(lines, high)) == high for high in range(1, 11))
 
 
 def test_nothing_is_an_empty_picture() -> None:

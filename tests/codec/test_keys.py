@@ -59,7 +59,9 @@ def test_keys_come_from_the_environment_and_the_first_one_writes(monkeypatch: py
     assert ring.derived("old", b"x", "i") == Keyring({"old": OTHER}).derived("old", b"x", "i")
 
 
-@pytest.mark.parametrize("value", ["", "  ", "s3cr3t", f"a={text(ONE)[:-4]}", f"a={text(ONE)},", "a=%%%", f"={text(ONE)}"])
+@pytest.mark.parametrize(
+    "value", ["", "  ", "s3cr3t", f"a={text(ONE)[:-4]}", f"a={text(ONE)},", "a=%%%", f"={text(ONE)}"]
+)
 def test_an_environment_variable_that_is_no_keyring_is_refused_unseen(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

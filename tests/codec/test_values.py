@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections import Counter, OrderedDict, UserDict, deque
@@ -214,12 +215,11 @@ def test_a_datetime_keeps_its_zone() -> None:
         (Counter("aa"), {"a": 2}),
         (UserDict(a=1), {"a": 1}),
         (deque([1, 2]), [1, 2]),
-        (range(3), [0, 1, 2]),
+        (range(3), range(3)),
         (bytearray(b"a"), b"a"),
         (memoryview(b"a"), b"a"),
         (IPv4Address("127.0.0.1"), "127.0.0.1"),
         ({1: 2}.keys(), {1}),
-        (Key(1), {"id": 1}),
         (Names(["a"]), ["a"]),
         ({Colour.RED: 1, Level.LOW: 2}, {"red": 1, 1: 2}),
     ],
@@ -261,6 +261,15 @@ def test_an_annotation_brings_the_type_back(value: Any, type_: Any) -> None:
     decoded = CODEC.decode(CODEC.encode(value), type_)
     assert decoded == value
     assert type(decoded) is type(value)
+
+
+def test_an_object_comes_back_as_a_dict_that_knows_its_class() -> None:
+    decoded = CODEC.decode(CODEC.encode([Key(1), {"id": 1}]))
+    assert decoded == [{"id": 1}, {"id": 1}]
+    assert decoded[0].kind == f"{__name__}:Key"
+    assert type(decoded[1]) is dict
+    again = CODEC.decode(CODEC.encode(pickle.loads(pickle.dumps(decoded))))
+    assert CODEC.convert(again, list[Key | dict[str, int]]) == [Key(1), {"id": 1}]
 
 
 def test_attributes_that_init_does_not_take_come_back_too() -> None:
@@ -310,7 +319,7 @@ async def coroutine() -> None: ...
     [
         ({"items": [1, 2, 3, {"price": object()}]}, r"\$\.items\[3\]\.price: a value of type object cannot be"),
         (Holder([Broken()]), r"\$\.items\[0\]: .*Broken"),
-        ({"not an identifier": 1j}, r"\$\['not an identifier'\]: .*complex"),
+        ({"not an identifier": object}, r"\$\['not an identifier'\]: .*type type"),
         ({(1, object()): 1}, r"\$ key \(1, <object.*\)\[1\]: "),
         ({Key(1): 1}, "cannot be a key"),
         ({"a": {(Key(1),)}}, r"\$\.a.*cannot be a key, or a member of a set"),
@@ -320,8 +329,6 @@ async def coroutine() -> None: ...
         ("\ud800", "lone surrogate"),
         ([{"\ud800": 1}], r"\$\[0\] key .*lone surrogate"),
         (cyclic(), r"\$\[0\]\.again\[0\]: the value contains itself"),
-        (nested(list, 2_000), "nested too deeply"),
-        (nested(tuple, 600), "nested"),
         (Raising({"a": 1}), "RuntimeError: gone"),
     ],
 )
@@ -354,7 +361,7 @@ def test_missing_or_foreign_bytes_are_errors() -> None:
     payload = CODEC.encode([1, 2])
     for changed, said in [
         ({"data": None}, "were erased"),
-        ({"data": None, "reference": "blob/1"}, "'blob/1' and were not fetched"),
+        ({"data": None, "reference": "blob/1"}, "are not in the store"),
         ({"data": b"\x92\x01"}, "not a value"),
         ({"data": b"\xd4\x63\x00"}, "unknown extension 99"),
         ({"encoding": "cloudpickle"}, "encoded as 'cloudpickle'"),

@@ -30,7 +30,9 @@ from tests.docs.pages import Command
 PATIENCE_SECONDS = 30.0
 WAITS = (e.EventAwaited, e.TimerStarted)
 
-QUICK = frozenset({"show", "history", "list", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge"})
+QUICK = frozenset(
+    ["start", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge", "show", "history", "list"]
+)
 """Commands that only look or send: run in this process, because starting one takes longer than the command."""
 
 

@@ -1,7 +1,7 @@
 """The bench on which bad inputs are tried: what a row of a table is, the faces it is shown to, what must hold after.
 
-A row is one bad input and what is to be said of it. A face is one way to hand it in: a call in Python, or a command that
-is typed. Whatever the face: the coded error, the words and a next step; nothing durable; nothing repeated at length.
+A row is one bad input and what is to be said of it. A face is one way to hand it in: a call in Python, or a command.
+Whatever the face: the coded error, the words and a next step; nothing durable; nothing repeated at length.
 """
 
 from __future__ import annotations

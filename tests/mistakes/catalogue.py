@@ -174,7 +174,7 @@ async def _large_turn(bench: Bench) -> str:
         return await _text_of((await env.start(names["fulfil"], id="order-42")).result())
 
 
-# --- clients and stores -------------------------------------------------------------------------------------------------
+# --- clients and stores -----------------------------------------------------------------------------------------------
 
 
 def _starting(start: Callable[[Any, dict[str, Any]], Awaitable[Any]]) -> Make:
@@ -268,8 +268,14 @@ EXAMPLES: Mapping[str, Make] = {
     "NX501": _asking(lambda env, handle: handle.send_event("approved", {"items": [1, {"owner": _connect}]})),
     "NX502": _asking(lambda env, handle: handle.send_event("approved", random.Random(1).randbytes(PAYLOAD_BYTES_MAX))),
     "NX503": _reading(lambda: MsgpackCodec().decode(seals.written("sealed"))),
-    "NX504": _reading(lambda: CloudpickleCodec({"2025": seals.KEY}).bound_to("order-42").decode(seals.written("sealed"))),
-    "NX505": _reading(lambda: CodecChain(Encryption({"2024": seals.OTHER_KEY})).bound_to("order-42").decode(seals.written("encrypted"))),
+    "NX504": _reading(
+        lambda: CloudpickleCodec({"2025": seals.KEY}).bound_to("order-42").decode(seals.written("sealed"))
+    ),
+    "NX505": _reading(
+        lambda: (
+            CodecChain(Encryption({"2024": seals.OTHER_KEY})).bound_to("order-42").decode(seals.written("encrypted"))
+        )
+    ),
     "NX611": _raised("yield charge('a lamp')"),
     "NX612": _raised("yield child()"),
     "NX613": _raised("async with ctx.timeout('10s'):\n    yield ctx.sleep('1h')"),

@@ -92,5 +92,15 @@ ROWS = [
     _row("a reason with a lone surrogate", "\ud800", "lone surrogate", faces=(*_REASON, *_TYPED_REASON)),
 ]
 
-HARMLESS = ["../../x", "/etc/passwd", "x'; DROP TABLE instances;--", '"; --', "%s%n", "a/b\\c", "ü 漢字 👍", "--help", "x" * 256]
+HARMLESS = [
+    "../../x",
+    "/etc/passwd",
+    "x'; DROP TABLE instances;--",
+    '"; --',
+    "%s%n",
+    "a/b\\c",
+    "ü 漢字 👍",
+    "--help",
+    "x" * 256,
+]
 """Odd ids that are ids like any other."""

@@ -54,26 +54,72 @@ def _row(name: str, do: Callable[[], Any], *words: str, code: str) -> Row:
 
 def _rows(kind: str) -> list[Row]:
     return [
-        _row(f"{kind}: with a key that is missing", lambda: _reader(kind, {"2025": KEY}).decode(written(kind)), "'2024'", "'2025'", "Add that key", code="NX504"),
-        _row(f"{kind}: with another key of that id", lambda: _reader(kind, {"2024": OTHER_KEY}).decode(written(kind)), "order-42", "'2024'", code="NX505"),
-        _row(f"{kind}: for another instance", lambda: _reader(kind, {"2024": KEY}).decode(written(kind, "order-43")), "'order-42'", "another instance", code="NX505"),
-        _row(f"{kind}: and altered", lambda: _reader(kind, {"2024": KEY}).decode(_altered(written(kind))), "altered", "backup", code="NX505"),
-        _row(f"{kind}: read by an app that has no such codec", lambda: MsgpackCodec().decode(written(kind)), "codec that wrote it", code="NX503"),
+        _row(
+            f"{kind}: with a key that is missing",
+            lambda: _reader(kind, {"2025": KEY}).decode(written(kind)),
+            "'2024'",
+            "'2025'",
+            "Add that key",
+            code="NX504",
+        ),
+        _row(
+            f"{kind}: with another key of that id",
+            lambda: _reader(kind, {"2024": OTHER_KEY}).decode(written(kind)),
+            "order-42",
+            "'2024'",
+            code="NX505",
+        ),
+        _row(
+            f"{kind}: for another instance",
+            lambda: _reader(kind, {"2024": KEY}).decode(written(kind, "order-43")),
+            "'order-42'",
+            "another instance",
+            code="NX505",
+        ),
+        _row(
+            f"{kind}: and altered",
+            lambda: _reader(kind, {"2024": KEY}).decode(_altered(written(kind))),
+            "altered",
+            "backup",
+            code="NX505",
+        ),
+        _row(
+            f"{kind}: read by an app that has no such codec",
+            lambda: MsgpackCodec().decode(written(kind)),
+            "codec that wrote it",
+            code="NX503",
+        ),
     ]
 
 
 ROWS = [
     *_rows("sealed"),
     *_rows("encrypted"),
-    _row("a plain payload where all are encrypted", lambda: ENCRYPTED.decode(MsgpackCodec().encode(1)), "'aes-gcm'", "plain payloads", code="NX503"),
-    _row("bytes that are no value", lambda: MsgpackCodec().decode(Payload("msgpack", b"\xc1\xff", b"", 2)), "2 bytes are not a value", code="NX503"),
+    _row(
+        "a plain payload where all are encrypted",
+        lambda: ENCRYPTED.decode(MsgpackCodec().encode(1)),
+        "'aes-gcm'",
+        "plain payloads",
+        code="NX503",
+    ),
+    _row(
+        "bytes that are no value",
+        lambda: MsgpackCodec().decode(Payload("msgpack", b"\xc1\xff", b"", 2)),
+        "2 bytes are not a value",
+        code="NX503",
+    ),
     _row("a key that is too short", lambda: Encryption({"2024": SECRET.encode()}), "32", code="NX101"),
     Row(
-        "a secret that nobody encrypts", lambda: {"login": {"password": Secret(SECRET)}}, "NX501", ("login.password", "encrypts"),
+        "a secret that nobody encrypts",
+        lambda: {"login": {"password": Secret(SECRET)}},
+        "NX501",
+        ("login.password", "encrypts"),
         (
             Python("start", lambda bench, make: bench.fresh.start(orders.keep, make())),
             Python("event", lambda bench, make: bench.client.get("waiting").send_event("approved", make())),
-            Python("an app", lambda bench, make: Nexus("memory://", workflows=[orders.keep]).run_async(orders.keep, make())),
+            Python(
+                "an app", lambda bench, make: Nexus("memory://", workflows=[orders.keep]).run_async(orders.keep, make())
+            ),
         ),
     ),
 ]

@@ -22,7 +22,10 @@ VARYING = (
     (re.compile(r"orders\.py:\d+"), "orders.py:31"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "6f1c9a0be2d54c7f8a3b1d2e4f567890"),
     (re.compile(r"ran for [\d.]+ s"), "ran for 10 s"),
-    (re.compile(r"makes [\d,]+ bytes of history; this store takes [\d,]+"), "makes 71000000 bytes of history; this store takes 64000000"),
+    (
+        re.compile(r"makes [\d,]+ bytes of history; this store takes [\d,]+"),
+        "makes 71000000 bytes of history; this store takes 64000000",
+    ),
 )
 """What differs from time to time: lines, ids of runs, limits that a test sets lower."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from tests.mistakes import asking, definitions, ids, modules, options, payloads, seals
+from tests.mistakes import asking, definitions, ids, modules, options, orders, payloads, seals
 from tests.mistakes.bench import (
     Bench,
     Python,
@@ -77,3 +78,31 @@ def test_an_odd_id_is_an_id_like_any_other(id: str, bench: Bench, nexus: Any) ->
     assert nexus("terminate", "--", id).exit_code == 0
     after = {path.name for path in bench.folder.parent.rglob("*")}
     assert after - before <= {"nexus.db-wal", "nexus.db-shm"}
+
+
+@pytest.mark.parametrize("value", payloads.EVEN_SO, ids=[f"{value!r:.30}" for value in payloads.EVEN_SO])
+async def test_an_odd_value_is_recorded_like_any_other(value: Any, bench: Bench) -> None:
+    assert await bench.app.run_async(orders.keep, value, id="odd") == value
+
+
+async def test_nan_is_recorded_as_nan(bench: Bench) -> None:
+    """It equals nothing, itself included; as an attribute, by which instances are found, it is refused."""
+    assert math.isnan(await bench.app.run_async(orders.keep, math.nan, id="odd"))
+
+
+@pytest.mark.parametrize("delay", options.EVEN_SO, ids=str)
+async def test_an_odd_delay_that_makes_sense_is_taken(delay: Any, bench: Bench) -> None:
+    await bench.client.start(orders.keep, id="odd", delay=delay)
+    assert (await bench.client.get("odd").status()).status == "pending"
+
+
+@pytest.mark.parametrize("app", ["nowhere", "orders:nothing", ":app", "broken.py"])
+def test_an_app_named_by_the_environment_is_told_as_one_that_is_typed(
+    app: str, bench: Bench, nexus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = nexus("query", "waiting", "progress", "--app", app)
+    monkeypatch.setenv("NEXUS_APP", app)
+    done = nexus("query", "waiting", "progress")
+    assert (done.exit_code, done.stderr) == (typed.exit_code, typed.stderr)
+    assert (done.exit_code, "[NX801] " in done.stderr) == (2, True)
+    assert nexus("worker").exit_code == 2

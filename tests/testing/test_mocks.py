@@ -385,5 +385,3 @@ def test_what_cannot_be_mocked_is_refused() -> None:
             env.calls(what)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="plain function"):
         env.mock(pack, calls=never)
-
-

@@ -31,7 +31,7 @@ def lint(
     sarif: Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0, for code scanners.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find calls in workflows and their helpers that would not replay. Exit code 1 when there are errors."""
+    """Find what would not replay in workflows and their helpers. Exit code 1 when there are errors."""
     if sarif and json:
         raise Mistake("--json and --sarif are two forms of one answer.", hint="Leave one of them out.")
     report = find(targets, select=_codes(select), ignore=_codes(ignore))

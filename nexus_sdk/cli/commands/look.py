@@ -44,7 +44,8 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     _put_status(status)
     _put_waits(Counter(wait_text(event) for event, _ in waits))
     if isinstance(end, e.WorkflowCompleted):
-        _put_result(result)
+        # Not broken into lines: what is JSON stays JSON.
+        output.put(("result      ", "dim"), output.json_text(result).replace("\n", "\n" + " " * 12))
     if status.failure is not None:
         _put_failure(status, store)
 

@@ -22,7 +22,7 @@ def forbidden_call(code: Code, node: ast.AST) -> Iterator[Finding]:
     found = _code_of(code, node)
     if found:
         name = code.name_of(node.func)
-        yield code.found(node, found, f"{_said(node.func, name)}(…)", replacement=names.REPLACEMENTS.get(name, ""))
+        yield code.found(node, found, _said(node.func, name, "(…)"), replacement=names.REPLACEMENTS.get(name, ""))
 
 
 def handed_on(code: Code, node: ast.AST) -> Iterator[Finding]:
@@ -117,8 +117,8 @@ def _calls_in_chain(node: ast.expr) -> Iterator[ast.Call]:
             node = node.value
 
 
-def _said(node: ast.expr, name: str) -> str:
+def _said(node: ast.expr, name: str, call: str = "") -> str:
     """As it is written, and what that is where it does not show."""
-    text = brief(node)
-    plain = name.removeprefix("builtins.")
-    return text if text.endswith(plain) or "()" in plain else f"{text}, which is {plain}"
+    text, plain = brief(node), name.removeprefix("builtins.")
+    is_plain = text == plain or ("." in text and plain.endswith(f".{text}")) or "()" in plain
+    return f"{text}{call}" if is_plain else f"{text}{call}, which is {plain}"

@@ -23,7 +23,7 @@ async def charge(order: Order) -> Receipt:
 @workflow
 async def fulfil(ctx: Context, order: Order) -> Completes[Receipt]:
     receipt = await charge(order)
-    print(receipt.total)  # E: attr-defined | reportAttributeAccessIssue
+    ctx.set_status(receipt.total)  # E: attr-defined | reportAttributeAccessIssue
     await charge(order.id)  # E: arg-type | reportArgumentType
     await ctx.sleep(["24h"])  # E: arg-type | reportArgumentType
     yield ctx.complete("done")  # E: arg-type | reportReturnType
