@@ -12,7 +12,7 @@ SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test check demo reference docs smoke-versions clean
+.PHONY: help setup format lint types test check demo reference docs smoke-versions nightly clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ smoke-versions: ## a subset of the tests on Python 3.12 and 3.13, where they are
 	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHONS="$$found" \
 	        PYTEST_ARGS='$(PYTEST_ARGS) -p no:cacheprovider $(SMOKE)'; \
 	done
+
+nightly: ## the whole suite on every version of Python that is found
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory smoke-versions SMOKE="tests samples"
 
 clean: ## remove what was built, and the virtual environments
 	rm -rf $(VENV) .venv-3.* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

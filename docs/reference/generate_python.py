@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_overloads
 
+import nexus_sdk
+
 HERE = Path(__file__).parent
 
 INTRO = """# Python names
@@ -99,6 +101,13 @@ def _entries(module: str, names: str) -> tuple[Entry, ...]:
     return tuple(Entry(f"{module}.{name}", MEMBERS.get(name), name in OPENED) for name in names.split())
 
 
+def _exceptions() -> tuple[Entry, ...]:
+    """All public exceptions by their codes; the one that has none comes last."""
+    public = {name: getattr(nexus_sdk, name) for name in nexus_sdk.__all__}
+    kinds = {name: kind for name, kind in public.items() if inspect.isclass(kind) and issubclass(kind, BaseException)}
+    return _entries("nexus_sdk", " ".join(sorted(kinds, key=lambda name: getattr(kinds[name], "code", "NX999"))))
+
+
 GROUPS: tuple[Group, ...] = (
     Group(
         "workflows",
@@ -127,14 +136,7 @@ GROUPS: tuple[Group, ...] = (
         "errors",
         "Exceptions",
         "What the SDK raises. [Errors](../errors.md) has a heading for each code, with an example and how to mend it.",
-        _entries(
-            "nexus_sdk",
-            "NexusError DefinitionError InvalidArgument ApplicationError ActivityFailed ChildWorkflowFailed"
-            " WaitTimedOut CompensationFailed CancelledError BlockingError NonDeterminismError IllegalAwaitError"
-            " IllegalYieldError UnusedOperationError HistoryCorruptedError InstanceNotFound InstanceExists"
-            " InstanceFinished UnknownQuery WorkflowFailed WorkflowCancelled WorkflowTerminated StoreError"
-            " ConflictError StoreUnavailable SchemaOutdated PayloadError PayloadTooLarge",
-        ),
+        _exceptions(),
     ),
     Group(
         "testing",
@@ -153,7 +155,7 @@ GROUPS: tuple[Group, ...] = (
         (
             *_entries("nexus_sdk.codec.values", "MsgpackCodec"),
             *_entries("nexus_sdk.codec.custom", "TypeCodec"),
-            *_entries("nexus_sdk.codec.secret", "Secret"),
+            *_entries("nexus_sdk", "Secret"),
             *_entries("nexus_sdk.codec.chain", "CodecChain Link"),
             *_entries("nexus_sdk.codec.compression", "Compression"),
             *_entries("nexus_sdk.codec.encryption", "Encryption"),

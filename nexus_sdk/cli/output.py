@@ -129,8 +129,8 @@ def say_cut(*pieces: Piece, style: str = "") -> None:
 
 
 def put_json(data: Any, *, is_compact: bool = False) -> None:
-    """One JSON value on stdout."""
-    print(json_text(data, is_compact=is_compact))
+    """One JSON value on stdout; one in a line at once, for whoever reads line by line."""
+    print(json_text(data, is_compact=is_compact), flush=is_compact)
 
 
 def say_json(data: Any) -> None:

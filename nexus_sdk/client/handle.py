@@ -22,6 +22,7 @@ from nexus_sdk.errors import (
     BlockingError,
     Codes,
     HistoryCorruptedError,
+    PayloadError,
     WaitTimedOut,
     WorkflowCancelled,
     WorkflowFailed,
@@ -115,6 +116,8 @@ class Handle(Generic[R_co]):
         if event_id is not None:
             check_name(event_id, "an event id")
         event = e.EventReceived(name, self._codec().encode(payload), event_id)
+        if payload is not None:
+            await self._check_encoding(name)
         id = f"event:{event_id}" if event_id is not None else f"event:{self._client.environment.randomness.token()}:"
         await self._send(id, event, is_remembered=event_id is not None)
 
@@ -197,6 +200,16 @@ class Handle(Generic[R_co]):
             case e.WorkflowTerminated(reason=reason):
                 raise WorkflowTerminated(f"{self.id} was terminated{f': {reason}' if reason else ''}")
         raise HistoryCorruptedError(f"{self.id} is {record.status}, but its history has no such end.")
+
+    async def _check_encoding(self, event: str) -> None:
+        """Before anything is sent: what the instance's workers cannot read would block it."""
+        encoding = (await self._client.store.find(self.id)).encoding
+        if not self._client.codec.can_read(encoding):
+            raise PayloadError(
+                f"{self.id} has its values encoded as {encoding!r}, which this app's codec does not read: its workers "
+                f"would not read the payload of event {event!r} either. Nothing was sent.",
+                hint="Use the app that started it, with its codec: Nexus(…, codec=…), or --app MODULE.",
+            )
 
     def _codec(self) -> Codec:
         return self._client.codec.bound_to(self.id)

@@ -112,6 +112,14 @@ class CodecChain:
             payload = self._undone(payload, first, names)
         return self._values.decode(payload, type_)
 
+    def can_read(self, encoding: str) -> bool:
+        """See `Codec.can_read`."""
+        first, *names = encoding.split("+")
+        if not self._values.can_read(first):
+            return False
+        required = {link.name for link in self._links if link.is_required}
+        return encoding == NO_VALUE.encoding or required <= set(names) <= {link.name for link in self._links}
+
     def convert(self, value: Any, type_: Any) -> Any:
         """See `Codec.convert`."""
         return self._values.convert(value, type_)

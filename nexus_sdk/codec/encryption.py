@@ -83,8 +83,8 @@ class Encryption:
             opened: bytes = cipher.decrypt(nonce, data[1 + _NONCE_BYTES :], _bound(payload, key_id, owner))
         except InvalidTag:
             raise SealBroken(
-                f"{payload.size:,} encrypted bytes of {owner!r} do not open with the key {key_id!r}: they were altered, "
-                "belong to another instance, or were written with another key of that id.",
+                f"{payload.size:,} encrypted bytes of {owner!r} do not open with the key {key_id!r}: they were "
+                "altered, belong to another instance, or were written with another key of that id.",
                 hint="Compare the keys of all workers and clients; restore the store from a backup if it was altered.",
             ) from None
         return opened

@@ -5,21 +5,26 @@ An exception's own code (`__str__`, properties) is never trusted, and its class 
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from nexus_sdk.core.failure import Failure, lineage_of
+from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import DETAILS, Codec, Payload
-from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure, named_code
+from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure
 
 DEPTH_MAX = 20
 """Causes, contexts and groups are followed this far."""
 GROUP_MAX = 100
 """Members of an exception group that are kept."""
+FAILURES_MAX = 200
+"""Exceptions that one failure holds: causes, and members of groups at all levels."""
+NOTES_MAX = 100
+"""Notes of an exception that are kept."""
 TEXT_MAX = 8_000
-"""Characters of a message and of a traceback that are kept: the head and the tail."""
+"""Characters of a message, a note and a traceback that are kept: the head and the tail."""
 _CUT_NOTE = "nexus: what caused this is left out: the chain of causes is too long or leads back to itself"
 
 
@@ -38,81 +43,157 @@ class _Reader:
     def __init__(self, codec: Codec, with_traceback: bool) -> None:
         self.codec = codec.bound_to(DETAILS)
         self.with_traceback = with_traceback
+        self.left = FAILURES_MAX
 
     def read(self, error: BaseException, above: tuple[int, ...]) -> Failure:
-        above = (*above, id(error))
-        notes = [_text_of(note) for note in getattr(error, "__notes__", None) or ()]
+        self.left -= 1
+        try:
+            return self.all_of(error, (*above, id(error)))
+        except Exception as failed:  # a subclass of our own errors without what they have, for one
+            name = _name(type(error))
+            message = f"<it cannot be read: {type(failed).__name__}>"
+            return Failure(type=name, message=message, lineage=_lineage(error), traceback=f"{name}: {message}")
+
+    def all_of(self, error: BaseException, above: tuple[int, ...]) -> Failure:
+        is_ours = _is(error, ApplicationError)
+        notes = _notes(error)
         cause, is_cut = self.cause(error, above)
         if is_cut:
             notes.append(_CUT_NOTE)
         return Failure(
-            type=error.type if isinstance(error, ApplicationError) else type(error).__name__,
+            type=_text_of(error.type) if is_ours else _name(type(error)),  # type: ignore[attr-defined]
             message=message_of(error),
-            lineage=lineage_of(error),
+            lineage=_lineage(error),
             details=self.details(error, notes),
             cause=cause,
             group=self.group(error, above, notes),
             notes=tuple(notes),
             traceback=_traceback_of(error) if self.with_traceback else "",
-            retryable=error.retryable if isinstance(error, ApplicationError) else True,
-            code=named_code(error),
+            retryable=bool(error.retryable) if is_ours else True,  # type: ignore[attr-defined]
+            code=_text_of(error.code) if _is(error, NexusError) else None,  # type: ignore[attr-defined]
         )
 
     def cause(self, error: BaseException, above: tuple[int, ...]) -> tuple[Failure | None, bool]:
-        carried = getattr(error, "failure", None) if isinstance(error, NexusError) else None
+        carried = getattr(error, "failure", None) if _is(error, NexusError) else None
         if isinstance(carried, Failure):
             return carried, False
-        cause = error.__cause__
-        if cause is None and not error.__suppress_context__:
-            cause = error.__context__
+        cause = _own(error, "__cause__")
+        if cause is None and not _own(error, "__suppress_context__"):
+            cause = _own(error, "__context__")
         if cause is None:
             return None, False
-        if id(cause) in above or len(above) >= DEPTH_MAX:
+        if id(cause) in above or len(above) >= DEPTH_MAX or self.left <= 0:
             return None, True
         return self.read(cause, above), False
 
     def group(self, error: BaseException, above: tuple[int, ...], notes: list[str]) -> tuple[Failure, ...]:
-        if not isinstance(error, BaseExceptionGroup):
+        if not _is(error, BaseExceptionGroup):
             return ()
-        members = [member for member in error.exceptions if id(member) not in above]
-        kept = members[:GROUP_MAX] if len(above) < DEPTH_MAX else []
+        every = BaseExceptionGroup.exceptions.__get__(error)  # type: ignore[attr-defined]  # typeshed: a property
+        members = [member for member in every if id(member) not in above]
+        kept: list[Failure] = []
+        for member in members[:GROUP_MAX] if len(above) < DEPTH_MAX else ():
+            if self.left > 0:
+                kept.append(self.read(member, above))
         if len(kept) < len(members):
             notes.append(f"nexus: {len(members) - len(kept)} members of this group are left out")
-        return tuple(self.read(member, above) for member in kept)
+        return tuple(kept)
 
     def details(self, error: BaseException, notes: list[str]) -> Payload | None:
-        if isinstance(error, RemoteFailure):
-            return error.failure.details
-        if not isinstance(error, ApplicationError) or error.details is None:
+        if _is(error, RemoteFailure):
+            return error.failure.details  # type: ignore[attr-defined, no-any-return]
+        details = getattr(error, "details", None) if _is(error, ApplicationError) else None
+        if details is None:
             return None
         try:
-            return self.codec.encode(error.details)
+            return self.codec.encode(details)
         except PayloadError as refused:
             notes.append(f"nexus: the details could not be encoded, this is their repr: {refused.message}")
-            return self.codec.encode(_cut(_text_of(error.details, repr)))
+            return self.codec.encode(_cut(_text_of(details, repr)))
 
 
 def message_of(error: BaseException) -> str:
     """An exception's message, or what could be had of it."""
-    if isinstance(error, RemoteFailure):
-        return _cut(_text_of(error.args[0]))
-    if isinstance(error, NexusError):
+    if _is(error, RemoteFailure):
+        return _cut(_text_of(_own(error, "args")[0]))
+    if isinstance(error, NexusError) and _is(error, NexusError):
         return _cut(_text_of(f"{error.message}\n{error.hint}" if error.hint else error.message))
-    return _cut(_text_of(error))
+    return _cut(_text_of(error, _without_input if _is_validation_error(error) else str))
+
+
+def _is_validation_error(error: BaseException) -> bool:
+    pydantic = sys.modules.get("pydantic_core")  # who has one has imported it
+    return pydantic is not None and _is(error, pydantic.ValidationError)
+
+
+def _without_input(error: Any) -> str:
+    """What pydantic says, without the values that it was given: they may be secrets, and of any length."""
+    complaints = error.errors(include_input=False, include_url=False, include_context=False)
+    lines = [f"{'.'.join(map(str, complaint['loc'])) or '(all)'}: {complaint['msg']}" for complaint in complaints]
+    return "\n".join([f"{error.error_count()} validation error(s) for {error.title}", *lines])
+
+
+# --- what an exception's own code has no say in -----------------------------------------------------------------------
+
+
+def _is(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an exception is of a class, whatever its `__class__` says."""
+    return issubclass(type(error), kind)
+
+
+def _own(error: BaseException, name: str) -> Any:
+    """An attribute as Python itself keeps it, whatever properties the class puts before it."""
+    return BaseException.__dict__[name].__get__(error)
+
+
+def _notes(error: BaseException) -> list[str]:
+    try:
+        notes = getattr(error, "__notes__", None)
+    except Exception as failed:
+        return [f"nexus: its notes raise {type(failed).__name__}"]
+    if notes is None:
+        return []
+    kept = list(notes[:NOTES_MAX]) if type(notes) in (list, tuple) else [notes]
+    texts = [_cut(_text_of(note)) for note in kept]
+    return (
+        [*texts, f"nexus: {len(notes) - NOTES_MAX} notes are left out"]
+        if len(kept) == NOTES_MAX < len(notes)
+        else texts
+    )
+
+
+def _name(kind: type, attribute: str = "__name__") -> str:
+    """The name of a class, whatever its metaclass says."""
+    name = type.__dict__[attribute].__get__(kind)
+    return _cut(_text_of(name)) if isinstance(name, str) else "?"
+
+
+def _lineage(error: BaseException) -> tuple[str, ...]:
+    mro = type.__dict__["__mro__"].__get__(type(error))
+    return tuple(f"{_name(kind, '__module__')}:{_name(kind, '__qualname__')}" for kind in mro if kind is not object)
 
 
 def _text_of(value: Any, to_text: Any = str) -> str:
     """The text of a value whose own code may fail; always encodable."""
     try:
         text = str(to_text(value))
-    except Exception as failed:
-        if not isinstance(value, BaseException):
-            return f"<{type(value).__name__}, whose text raises {type(failed).__name__}>"
-        try:
-            text = f"<its __str__ raises {type(failed).__name__}; its arguments are {value.args!r}>"
-        except Exception:  # the arguments' own code fails too: nothing more can be had
-            text = f"<its __str__ raises {type(failed).__name__}>"
-    return text.encode("utf-8", "backslashreplace").decode()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failed:  # it may raise `SystemExit`, too
+        text = _text_without(value, failed)
+    return str.encode(text, "utf-8", "backslashreplace").decode()  # of `str` itself: a subclass has code of its own
+
+
+def _text_without(value: Any, failed: BaseException) -> str:
+    """What can be said of a value whose own text fails."""
+    if not issubclass(type(value), BaseException):
+        return f"<{_name(type(value))}, whose text raises {_name(type(failed))}>"
+    try:
+        return f"<its __str__ raises {_name(type(failed))}; its arguments are {_own(value, 'args')!r}>"
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the arguments' own code fails too: nothing more can be had
+        return f"<its __str__ raises {_name(type(failed))}>"
 
 
 def _cut(text: str) -> str:
@@ -128,10 +209,11 @@ def _cut(text: str) -> str:
 def _traceback_of(error: BaseException) -> str:
     """The text of an exception's own traceback, without frames of this package."""
     try:
-        summary = traceback.StackSummary.extract(_frames(error.__traceback__))
+        summary = traceback.StackSummary.extract(_frames(_own(error, "__traceback__")))
         lines = ["Traceback (most recent call last):\n", *summary.format()] if summary else []
         said = message_of(error)
-        last = f"{type(error).__qualname__}: {said}" if said else type(error).__qualname__
+        name = _name(type(error), "__qualname__")
+        last = f"{name}: {said}" if said else name
         return _cut(_text_of("".join(lines) + last))
     except Exception as failed:  # a source file or a loader may fail in any way; the failure itself still counts
         return f"<the traceback cannot be read: {type(failed).__name__}>"

@@ -82,6 +82,10 @@ class CloudpickleCodec:
             return self._values.decode(payload, type_)
         return self._values.convert(self._loaded(payload), type_)
 
+    def can_read(self, encoding: str) -> bool:
+        """See `Codec.can_read`."""
+        return encoding == CLOUDPICKLE or self._values.can_read(encoding)
+
     def convert(self, value: Any, type_: Any) -> Any:
         """See `Codec.convert`."""
         return self._values.convert(value, type_)

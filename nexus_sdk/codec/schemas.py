@@ -21,6 +21,7 @@ Check = Callable[[Any], Any]
 _STRICT = ("float", "bool", "str", "bytes")
 _BOOL = {"type": "bool", "strict": True}
 _NOT_SCHEMAS = ("metadata", "serialization", "default", "expected", "config", "function", "cls", "members")
+_AROUND = ("function-wrap", "function-before", "function-after", "default", "tagged-union", "definition-ref")
 _MISFIT = "nexus_misfit"
 _HERE, _ELSEWHERE = -(10**9), -(10**9) - 1
 """Names for ways to go on. They become part of pydantic's locations, so they are no index or key of any value."""
@@ -42,7 +43,7 @@ def check_by_pydantic(type_: Any, check_of: Callable[[Any], Check]) -> Check | N
         return None
     if not adapter.pydantic_complete:
         return None  # a name in it is not defined
-    changes = _Changes(check_of)
+    changes = _Changes(check_of, schema)
     changed = changes.of(schema)
     # Prebuilt: the validators of models inside, which know nothing of the changes.
     made = adapter.validator if changed is schema else SchemaValidator(changed, _use_prebuilt=False)
@@ -90,8 +91,9 @@ def subclass_named(cls: type, kind: str) -> type | None:
 class _Changes:
     """Changes a schema. What needs no change is the same object."""
 
-    def __init__(self, check_of: Callable[[Any], Check]) -> None:
+    def __init__(self, check_of: Callable[[Any], Check], schema: Any) -> None:
         self.check_of = check_of
+        self.definitions = {defined["ref"]: defined for defined in schema.get("definitions", ())}
         self.has_secrets = False
 
     def of(self, schema: Any, *, own_rules: bool = False) -> Any:
@@ -137,8 +139,9 @@ class _Changes:
     def of_union(self, schema: Any) -> Any:
         """A union: what remembers its class goes to that member, and an enum's value to the enum."""
         members = [choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"]]
-        classes = [(cls, number) for number, member in enumerate(members) if (cls := _class_of(member)) is not None]
-        enums = [(member["cls"], number) for number, member in enumerate(members) if member.get("type") == "enum"]
+        kinds = [(number, self.core_of(member)) for number, member in enumerate(members)]
+        classes = [(core["cls"], number) for number, core in kinds if core.get("type") in ("model", "dataclass")]
+        enums = [(core["cls"], number) for number, core in kinds if core.get("type") == "enum"]
         if len(classes) < 2 and not (classes and len(members) > 1) and not enums:
             return schema
         choices = {_ELSEWHERE - 1 - number: member for number, member in enumerate(members)}
@@ -152,6 +155,15 @@ class _Changes:
             return _HERE if number is None else _ELSEWHERE - 1 - number
 
         return _chosen(schema, choose, choices)
+
+    def core_of(self, schema: Any) -> Any:
+        """A union's member without what is put around it."""
+        while (kind := schema.get("type")) in _AROUND:
+            if kind == "definition-ref":
+                schema = self.definitions.get(schema["schema_ref"], {})
+            else:
+                schema = schema["schema"] if "schema" in schema else schema["choices"].get(_HERE, {})
+        return schema
 
     def of_instance(self, schema: Any) -> Any:
         cls, check_of = schema["cls"], self.check_of
@@ -243,13 +255,6 @@ def is_restored(cls: Any) -> bool:
 def is_init_only(member: Any) -> bool:
     """Whether a member of `__dataclass_fields__` is an `InitVar`."""
     return bool(member._field_type.name == "_FIELD_INITVAR")
-
-
-def _class_of(schema: Any) -> type | None:
-    """The class of a union's member, through what is put around it."""
-    while schema.get("type") in ("function-wrap", "function-before", "function-after", "default", "tagged-union"):
-        schema = schema["schema"] if "schema" in schema else schema["choices"].get(_HERE, {})
-    return schema["cls"] if schema.get("type") in ("model", "dataclass") else None
 
 
 def _member(kind: str, classes: Sequence[tuple[type, int]]) -> int | None:

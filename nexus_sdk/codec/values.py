@@ -87,6 +87,10 @@ class MsgpackCodec:
         """
         return convert(None if payload.encoding == "" else self._decode(payload), type_)
 
+    def can_read(self, encoding: str) -> bool:
+        """See `Codec.can_read`."""
+        return encoding in (NO_VALUE.encoding, MSGPACK)
+
     def convert(self, value: Any, type_: Any) -> Any:
         """Plain decoded data to the annotated type; validates a value that is of that type already.
 

@@ -1,9 +1,10 @@
 """The stable form of what is stored. The one rule: what any released version wrote, every later version reads.
 
 A batch is msgpack ``[head, bodies]``. The head is msgpack ``[format, previous hash, header, events]``; the bodies are
-the payloads' bytes; nil where they were erased, ``[digest]`` where they lie apart. The batch's hash is ``sha256(previous hash + head)``: it covers the
-payloads' digests and not their bytes, so payloads can be erased, and moved, without breaking the chain. Messages, requests,
-payloads and failures outside a history are ``[format, array, bodies]``. How things are arrays: see `shapes`.
+the payloads' bytes, nil where they were erased, ``[digest]`` where they lie apart. The batch's hash is
+``sha256(previous hash + head)``: it covers the payloads' digests and not their bytes, so payloads can be erased, and
+moved, without breaking the chain. Messages, requests, payloads and failures outside a history are
+``[format, array, bodies]``. How things are arrays: see `shapes`.
 """
 
 from __future__ import annotations

@@ -61,6 +61,9 @@ class Codec(Protocol):
             PayloadError: the bytes do not fit the type; the message names the path.
         """
 
+    def can_read(self, encoding: str) -> bool:
+        """Whether `decode` would take payloads of this encoding, as far as can be told without one."""
+
     def convert(self, value: Any, type_: Any) -> Any:
         """Plain decoded data to the annotated type; validates a value that is of that type already.
 

@@ -3,8 +3,9 @@ what refers to them.
 
 They are put there before the write that refers to them, and fetched, in the engine, before code runs that will look at
 them: the results and events that a replay hands to the workflow, the arguments of an activity that is about to run.
-What a replay only compares (the arguments it recorded) is not fetched. The one rule: **each instance has its own copy**,
-so purging one never takes bytes from another.
+What a replay only compares (the arguments it recorded) is not fetched.
+
+The one rule: **each instance has its own copy**, so purging one never takes bytes from another.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def new_instance(start: Start, *, run_id: str, turn_id: str, now_us: int) -> New
         root=start.root or start.instance_id,
         attributes=start.attributes,
         wake_at_us=start.start_at_us,
+        encoding=start.arguments.encoding,
     )
     is_put_off = start.start_at_us is not None
     look = None if is_put_off else inbox_message("start", start.instance_id, e.LookRequested())

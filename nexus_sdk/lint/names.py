@@ -107,9 +107,6 @@ CALLS: Mapping[str, str] = _by_name(
         "NXL205": [
             *_each("os", _OS_PROCESSES),
             *_each("os", _OS_EXEC),
-            *_each("sys", "exit"),
-            "builtins.exit",
-            "builtins.quit",
         ],
         "NXL206": ["builtins.input", "builtins.breakpoint", *_each("getpass", "getpass")],
         "NXL408": _each("nexus_sdk", "activity_info heartbeat"),

@@ -32,7 +32,8 @@ class InstanceRecord:
     """Everything about an instance that can be read without its history. A function of the history; an index to it.
 
     `last_batch` and `last_hash` are the fence of `commit`. `wake_at_us` is when the instance wants a turn even if no
-    message comes (None: never). `held_through` is set while the instance is held: inbox messages up to this number do
+    message comes (None: never). `encoding` is that of the arguments it was started with: who sends it something encodes
+    likewise. `held_through` is set while the instance is held: inbox messages up to this number do
     not make it ready; a later one does.
     """
 
@@ -62,6 +63,7 @@ class InstanceRecord:
     failure: bytes | None = None
     wake_at_us: int | None = None
     held_through: int | None = None
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,8 @@ def _difference(undisturbed: Telling, disturbed: Telling, where: str, workflow: 
         before, after = undisturbed.histories.get(id, ()), disturbed.histories.get(id, ())
         if before != after:
             lines = list(difflib.unified_diff(before, after, lineterm="", n=1))
-            parts += [f"the history of {id}:", *(line for line in lines[2:] if not line.startswith("@@"))]
+            shown = (f"{line[0]} {line[1:]}" for line in lines[2:] if not line.startswith("@@"))
+            parts += [f"the history of {id}:", *shown]
     text = "\n".join(parts)
     hint = "(-: undisturbed, +: after the crash.)"
     if WORKER_LOST in text:

@@ -410,7 +410,8 @@ class WorkflowEnvironment:
     ) -> int:
         """Run a workflow once for each store operation of its worker, and let the worker die there.
 
-        It dies after each operation, and before each one that reports something: an activity has run in vain then. Each time it must come to the same end as undisturbed, with the same histories: up to times, batches, the order
+        It dies after each operation, and before each one that reports something: an activity has run in vain then.
+        Each time it must come to the same end as undisturbed, with the same histories: up to times, batches, the order
         of what happens at the same time, and attempts that were lost with a worker. This environment is left as it is:
         each run has one of its own, with the same definitions and mocks, a fresh store, and an automatic clock.
 

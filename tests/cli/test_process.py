@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 STUCK = """
 import sys, threading
@@ -39,6 +41,7 @@ def last() -> int:
 async def slow(ctx: Context):
     yield ctx.complete((yield last()))
 """
+PROJECT = Path(__file__).parents[2]
 MAIN = [sys.executable, "-c", "from nexus_sdk.cli import main; main()"]
 
 
@@ -72,6 +75,19 @@ def test_a_worker_drains_at_the_first_signal() -> None:
         _until(process, "draining: 0 activities running")
         _, rest = process.communicate()
     assert (process.returncode, rest.strip()) == (0, "stopped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_worker_tells_machines_a_line_at_a_time() -> None:
+    with _begin("worker", "orders", "--json") as process:
+        assert process.stdout
+        lines = [json.loads(process.stdout.readline())]
+        process.send_signal(signal.SIGTERM)
+        lines += [json.loads(line) for line in process.stdout]
+    assert [line["event"] for line in lines] == ["serving", "draining", "stopped"]
+    schema = json.loads((PROJECT / "docs" / "reference" / "cli.schema.json").read_text(encoding="utf-8"))
+    for line in lines:
+        Draft202012Validator({"$ref": "#/$defs/worker", "$defs": schema["$defs"]}).validate(line)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -43,7 +43,7 @@ CANARIES = {
     "protocol 0": pickle.dumps(Canary(), protocol=0),
 }
 PATIENCE_SECONDS = 0.1
-"""Of some tables that were written to by hand a worker makes nothing, again and again; it has looked at them by then."""
+"""A worker makes nothing of some tables that were written to by hand, again and again; by then it has looked."""
 
 _is_listening = False
 _unpickled: list[str] = []

@@ -144,6 +144,18 @@ body("subprocess", "subprocess.run(['ls'])", ("NXL205", 2, 1), above="import sub
 body("os.system", "os.system('ls')", ("NXL205", 2, 1), above="import os")
 body("input", "x = input('sure?')", ("NXL206", 1, 5))
 
+body(
+    "a lock from outside",
+    "with lock:\n    yield charge(1)",
+    ("NXL204", 3, 6),
+    above="import threading\nlock = threading.Lock()",
+)
+body(
+    "an own block",
+    "with order.open() as x, nullcontext():\n    yield charge(x)",
+    above="from contextlib import nullcontext",
+)
+
 # --- event loops ------------------------------------------------------------------------------------------------------
 
 body("asyncio.sleep", "await asyncio.sleep(1)", ("NXL301", 2, 7), above="import asyncio")
@@ -200,6 +212,8 @@ body("an operation as a result", "yield ctx.complete(charge(order))", ("NXL401",
 body("a loop over an operation", "for x in ctx.map(charge, order):\n    x = 1", ("NXL401", 1, 10))
 body("an operation never used", "x = charge(order)\nyield ctx.sleep(1)", ("NXL402", 1, 5))
 body("an operation used later", "x = charge(order)\ny = child(1)\nyield ctx.gather(x, y)")
+body("an operation as a keyword", "yield charge(order=child(1))", ("NXL401", 1, 20))
+body("ctx as an argument", "yield charge(ctx)", ("NXL407", 1, 14))
 body("spawned", "ctx.spawn(charge(order))")
 body("spawned and cancelled", "ctx.spawn(charge(order)).cancel()")
 body("many in a list", "ops = [charge(x) for x in order]\nyield ctx.gather(*ops)")
@@ -381,6 +395,11 @@ body(
     "a break of another loop", "while True:\n    for x in order:\n        break\n    yield charge(1)", ("NXL603", 1, 1)
 )
 body("while True that continues", "while True:\n    yield ctx.sleep(1)\n    yield ctx.continue_as_new(order)")
+body(
+    "while True with a helper that ends it",
+    "while True:\n    await turn(ctx)",
+    above="async def turn(ctx):\n    await ctx.sleep(1)\n    await ctx.continue_as_new(1)",
+)
 body("while True in a time limit", "async with ctx.timeout('1d'):\n    while True:\n        yield ctx.sleep(1)")
 body(
     "while True left by an error",

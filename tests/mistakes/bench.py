@@ -131,7 +131,7 @@ def check_error(error: NexusError, row: Row) -> None:
         assert words in str(error)
     assert error.hint, f"no next step: {error}"
     said: BaseException | None = error
-    while isinstance(said, NexusError):  # and of those behind it, which Python prints when nobody catches it
+    while said is not None:  # and of those behind it, which Python prints when nobody catches it
         check_text(str(said), MESSAGE_LENGTH_MAX)
         said = said.__cause__ or (None if said.__suppress_context__ else said.__context__)
 

@@ -1,4 +1,4 @@
-"""Encrypted values through the whole engine: on every way a value goes, with keys that rotate, are missing, are wrong."""
+"""Encrypted values through the whole engine, on every way a value goes; keys that rotate, are missing, are wrong."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nexus_sdk import (
     ChildWorkflowFailed,
     Context,
     InstanceExists,
+    PayloadError,
     Retry,
     WorkflowFailed,
     activity,
@@ -114,7 +115,7 @@ async def test_values_come_back_on_every_way_and_lie_nowhere_in_the_clear(
     assert (await handle.status()).custom_status == {"holding": MARK}
     store = env.app.store
     if isinstance(store, SqliteStore):
-        written = b"".join(path.read_bytes() for path in tmp_path.glob("nexus.db*") if path.is_file())
+        written = bytes_of(tmp_path)
     else:
         page = await store.list(_everything(), limit=100)
         loaded = [await store.load(record.id) for record in page.records]
@@ -271,7 +272,25 @@ async def test_a_rewound_parent_starts_its_children_anew(environment: Any) -> No
     assert await handle.result() == [MARK, f"{MARK}?"]
 
 
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("nexus.db*") if path.is_file())
+
+
 def _everything() -> Any:
     from nexus_sdk.store.port import Query
 
     return Query()
+
+
+async def test_an_event_that_the_workers_could_not_read_is_refused(environment: Any) -> None:
+    env = await environment(receiver, codec=NEW)
+    handle = await env.start(receiver, id="it")
+    stranger = await environment(receiver, store=env.app.store, has_worker=False, replays=False)
+    with pytest.raises(PayloadError, match=r"encoded as 'msgpack\+aes-gcm', which this app's codec does not read"):
+        await stranger.get("it").send_event("text", "in the clear")
+    await handle.send_event("text", MARK)
+    assert await handle.result() == MARK
+    plain = await environment(receiver, store=env.app.store, replays=False)
+    await plain.start(receiver, id="plain")
+    with pytest.raises(PayloadError, match="encoded as 'msgpack', which"):
+        await env.get("plain").send_event("text", MARK)

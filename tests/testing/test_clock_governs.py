@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from datetime import timedelta
 from typing import Any
@@ -129,7 +130,7 @@ async def test_the_delays_of_retries() -> None:
 
     async with WorkflowEnvironment([calling], [flaky]) as env:
         await env.run(calling)
-    assert [b - a for a, b in zip(tried, tried[1:], strict=False)] == [HOUR, 3 * HOUR, 5 * HOUR]
+    assert [b - a for a, b in itertools.pairwise(tried)] == [HOUR, 3 * HOUR, 5 * HOUR]
 
 
 async def test_the_timeout_of_an_attempt_and_what_remains_of_it() -> None:

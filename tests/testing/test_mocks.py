@@ -104,7 +104,7 @@ async def test_a_sequence_that_is_used_up_is_told_to_the_test_though_the_workflo
     async with WorkflowEnvironment([swallowing]) as env:
         env.mock(charge, sequence=[{"ok": True}])
         handle = await env.start(swallowing)
-        with pytest.raises(MockExhausted, match="activity 'charge' was called .* has 1 item"):
+        with pytest.raises(MockExhausted, match=r"activity 'charge' was called .* has 1 item"):
             await handle.result()
         assert await handle.result() == ["{'ok': True}", "MockExhausted", "MockExhausted"]
 

@@ -190,7 +190,7 @@ def test_what_is_no_workflow_or_no_history_is_refused(history: History) -> None:
 
 
 def test_a_file_that_is_no_export_is_refused(history: History, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="no history to read at .*missing.json"):
+    with pytest.raises(InvalidArgument, match=r"no history to read at .*missing\.json"):
         assert_replays(order, tmp_path / "missing.json")
     path = exported(history, tmp_path)
     batches = json.loads(path.read_text(encoding="utf-8"))

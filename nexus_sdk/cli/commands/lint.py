@@ -10,7 +10,6 @@ from rich.cells import cell_len
 
 import nexus_sdk
 from nexus_sdk.cli import output
-from nexus_sdk.cli.access import JsonOption
 from nexus_sdk.cli.mistakes import FAILED, USAGE, Mistake, told
 from nexus_sdk.lint import Finding, Report
 from nexus_sdk.lint import lint as find
@@ -29,7 +28,7 @@ def lint(
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="All but these codes.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0, for code scanners.")] = False,
-    json: JsonOption = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
     """Find what would not replay in workflows and their helpers. Exit code 1 when there are errors."""
     if sarif and json:

@@ -10,8 +10,6 @@ from nexus_sdk.lint.finding import Finding
 from nexus_sdk.lint.reach import Code, brief
 from nexus_sdk.lint.values import Named
 
-_HARMLESS_SCOPES = frozenset({"contextlib"})
-
 
 def forbidden_call(code: Code, node: ast.AST) -> Iterator[Finding]:
     """A call of something that a table names."""
@@ -46,10 +44,10 @@ def forbidden_value(code: Code, node: ast.AST) -> Iterator[Finding]:
         yield code.found(node, names.VALUES[name], _said(node, name))
 
 
-def foreign_async(code: Code, node: ast.AST) -> Iterator[Finding]:
-    """`async with` and `async for` over something of another package."""
+def foreign_block(code: Code, node: ast.AST) -> Iterator[Finding]:
+    """`with` over what a table names; `async with` and `async for` over anything of another package."""
     match node:
-        case ast.AsyncWith(items=items):
+        case ast.With(items=items) | ast.AsyncWith(items=items):
             used = [item.context_expr for item in items]
         case ast.AsyncFor(iter=iterated):
             used = [iterated]
@@ -57,14 +55,17 @@ def foreign_async(code: Code, node: ast.AST) -> Iterator[Finding]:
             return
     for one in used:
         name = code.name_of(one)
-        package = name.partition(".")[0]
-        is_told = isinstance(one, ast.Call) and any(_code_of(code, call) for call in (one, *_calls_in_chain(one.func)))
-        if name and not is_told and package not in _HARMLESS_SCOPES | {"nexus_sdk", "builtins"}:
-            yield code.found(one, _package_code(name) or "NXL302", f"{_kind(node)} {brief(one)}")
+        if not name or (isinstance(one, ast.Call) and any(_code_of(code, call) for call in _calls_in_chain(one))):
+            continue  # unknown, or told as a call
+        found = _package_code(name)
+        if not found and not isinstance(node, ast.With) and name.partition(".")[0] not in _HARMLESS:
+            found = "NXL302"
+        if found:
+            yield code.found(one, found, f"{_KINDS[type(node)]} {brief(one)}")
 
 
-def _kind(node: ast.AST) -> str:
-    return "async with" if isinstance(node, ast.AsyncWith) else "async for"
+_HARMLESS = frozenset({"builtins", "contextlib", "nexus_sdk"})
+_KINDS = {ast.With: "with", ast.AsyncWith: "async with", ast.AsyncFor: "async for"}
 
 
 def _code_of(code: Code, node: ast.Call) -> str:

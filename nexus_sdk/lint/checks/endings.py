@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from nexus_sdk.lint.finding import Finding
 from nexus_sdk.lint.reach import Code, brief
 from nexus_sdk.lint.resolver import is_decorated
+from nexus_sdk.lint.values import Function
 
 _EVERYTHING = frozenset({"builtins.BaseException", "builtins.GeneratorExit"})
 _DURABLE = (ast.Yield, ast.Await, ast.AsyncWith, ast.AsyncFor)
@@ -134,8 +135,17 @@ def _ends(code: Code, node: ast.AST, loop: ast.AST) -> bool:
     if isinstance(node, ast.Break):
         return not any(isinstance(around, _LOOPS) and around is not loop for around, _ in _up_to(code, node, loop))
     if isinstance(node, ast.Call):
-        return code.context_member(node) in ("complete", "continue_as_new")
+        called = code.resolve(node.func)
+        if isinstance(called, Function):  # a helper may end the run
+            helper = Code(called, code.workflow, code.resolver, code.inside)
+            return any(_ends_run(helper, inner) for inner in helper.nodes)
+        return _ends_run(code, node)
     return isinstance(node, ast.Return | ast.Raise)
+
+
+def _ends_run(code: Code, node: ast.AST) -> bool:
+    """Whether it is `ctx.complete` or `ctx.continue_as_new`, called anywhere."""
+    return isinstance(node, ast.Call) and code.context_member(node) in ("complete", "continue_as_new")
 
 
 def _up_to(code: Code, node: ast.AST, end: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:

@@ -119,6 +119,15 @@ def raw_function(code: Code, node: ast.AST) -> Iterator[Finding]:
         yield code.found(node, "NXL406", f"{brief(node.func)}(…)", replacement=replacement)
 
 
+def context_given(code: Code, node: ast.AST) -> Iterator[Finding]:
+    """``charge(ctx, order)``: a context among the arguments of an operation."""
+    if not isinstance(node, ast.Call) or not code.operation(node):
+        return
+    for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+        if isinstance(given, ast.Name) and code.resolve(given) == _CONTEXT:
+            yield code.found(given, "NXL407", f"{given.id} as an argument")
+
+
 def decides_by_replaying(code: Code, node: ast.AST) -> Iterator[Finding]:
     """A branch on `ctx.is_replaying` that does more than to log or count."""
     if not isinstance(node, ast.If | ast.IfExp):
@@ -181,6 +190,8 @@ def is_generator(node: FunctionNode, resolver: Resolver, function: Function) -> 
 
 def _is_looked_at(code: Code, node: ast.Call, parent: ast.AST) -> bool:
     """Whether the operation itself is tested, computed with, subscripted, or given on as a value."""
+    if isinstance(parent, ast.keyword):
+        parent = code.parent(parent)
     match parent:
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
             return test is node

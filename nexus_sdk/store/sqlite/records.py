@@ -43,6 +43,7 @@ def pack(record: InstanceRecord) -> bytes:
             record.failure,
             record.wake_at_us,
             record.held_through,
+            record.encoding,
         )
     )
     return packed
