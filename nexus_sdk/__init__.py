@@ -1,6 +1,8 @@
 """NEXUS: durable execution for Python functions. Write a process as an async generator; it survives any crash.
 
 Importing this package is cheap: everything is loaded where it is first used.
+
+PYTEST_DONT_REWRITE: pytest, whose plugin this package has, need not warn where it was imported before.
 """
 
 from __future__ import annotations

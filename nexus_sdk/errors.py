@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from nexus_sdk.core.failure import ExceptionKind, Failure
+    from nexus_sdk.core.mismatch import Mismatch
 
 
 class NexusError(Exception):
@@ -24,6 +25,8 @@ class NexusError(Exception):
     """
 
     code: str = "NX000"
+    message: str = ""  # also for a user's subclass whose `__init__` does not call ours
+    hint: str = ""
 
     def __init__(self, message: str = "", *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
@@ -62,9 +65,14 @@ class BlockingError(NexusError):
 
 
 class NonDeterminismError(BlockingError):
-    """The history has one operation where the code now asks for another."""
+    """The history has one operation where the code now asks for another.
+
+    Attributes:
+        mismatch: the two, for who explains them; None where the error was read from a store.
+    """
 
     code = "NX201"
+    mismatch: Mismatch | None = None
 
 
 class IllegalAwaitError(BlockingError):
@@ -272,6 +280,10 @@ class ApplicationError(NexusError):
     """
 
     code = "NX601"
+    type: str = ""
+    details: Any = None
+    retryable: bool = True
+    retry_after: Any = None
 
     def __init__(
         self,
@@ -283,7 +295,7 @@ class ApplicationError(NexusError):
         retry_after: Any = None,
     ) -> None:
         super().__init__(message)
-        self.type: str = type or self.__class__.__name__
+        self.type = type or self.__class__.__name__
         self.details = details
         self.retryable = retryable
         self.retry_after = retry_after

@@ -161,6 +161,8 @@ def plain(value: Any) -> Any:
 
 def brief(value: Any, width: int = 200) -> str:
     """A value in one line."""
+    if hasattr(value, "text"):  # opaque: what is known of it is told in words
+        value = value.text
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= width else text[: width - 1] + "…"

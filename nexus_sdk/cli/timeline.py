@@ -16,9 +16,10 @@ from nexus_sdk.cli.output import (
     put_cut,
     width_of,
 )
-from nexus_sdk.codec.wire_json import event_to_json
+from nexus_sdk.codec.wire_json import Opaque, event_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
+from nexus_sdk.core.payload import Codec
 
 WIDE = 100
 """From so many columns on, an event is one line; two where it is narrower."""
@@ -56,9 +57,9 @@ class Row:
     tone: str
 
 
-def rows_of(batches: Iterable[Batch]) -> Iterator[Row]:
-    """One row per event, numbered from 1."""
-    reader = RowReader()
+def rows_of(batches: Iterable[Batch], codec: Codec | None = None) -> Iterator[Row]:
+    """One row per event, numbered from 1. `codec`, bound to the instance, shows values that need it."""
+    reader = RowReader(codec)
     for batch in batches:
         yield from reader.read(batch)
 
@@ -66,7 +67,8 @@ def rows_of(batches: Iterable[Batch]) -> Iterator[Row]:
 class RowReader:
     """Reads batches in order, and remembers what the operations are called."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec | None = None) -> None:
+        self._codec = codec
         self._number = 0
         self._names: dict[str, str] = {}
 
@@ -82,7 +84,7 @@ class RowReader:
                 type(event).__name__,
                 _operation(event, self._names),
                 getattr(event, "site", ""),
-                _detail(event, batch.header.stamped_at_us),
+                _detail(event, batch.header.stamped_at_us, self._codec),
                 TONES.get(type(event), ""),
             )
 
@@ -105,8 +107,8 @@ def _operation(event: e.Event, names: dict[str, str]) -> str:
     return f"{path} {names[path]}" if path in names else path
 
 
-def _detail(event: e.Event, now_us: int) -> str:
-    shown: dict[str, Any] = event_to_json(event)
+def _detail(event: e.Event, now_us: int, codec: Codec | None) -> str:
+    shown: dict[str, Any] = event_to_json(event, codec)
     match event:
         case e.WorkflowCreated():
             start = f" from {deadline_text(event.start_at_us, now_us)}" if event.start_at_us else ""
@@ -144,7 +146,7 @@ def _detail(event: e.Event, now_us: int) -> str:
 
 
 def _call(arguments: Any) -> str:
-    if isinstance(arguments, dict):
+    if isinstance(arguments, dict) and not isinstance(arguments, Opaque):
         return "(" + ", ".join(f"{name}={brief(value, 60)}" for name, value in arguments.items()) + ")"
     if isinstance(arguments, list):
         return "(" + ", ".join(brief(value, 60) for value in arguments) + ")"

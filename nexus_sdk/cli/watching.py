@@ -17,6 +17,7 @@ from nexus_sdk.cli.timeline import RowReader, RowText, unserved
 from nexus_sdk.client.status import status_of
 from nexus_sdk.codec import wire
 from nexus_sdk.core.history import Batch
+from nexus_sdk.core.payload import Codec
 from nexus_sdk.errors import NexusError
 from nexus_sdk.store.port import InstanceRecord
 
@@ -32,19 +33,19 @@ class Trace:
 
     def __init__(self) -> None:
         self._is_drawn = output.is_terminal(sys.stderr)
-        self._begin("")
+        self._begin("", None)
 
-    def _begin(self, run_id: str) -> None:
+    def _begin(self, run_id: str, codec: Codec | None) -> None:
         self.run_id = run_id
         self.last = 0
         self._spans = SpanReader()
-        self._rows = RowReader()
+        self._rows = RowReader(codec)
         self._text = RowText()
 
     async def read_on(self, app: Nexus, record: InstanceRecord) -> None:
         """Read what was appended since; from the start where it is another run."""
         if record.run_id != self.run_id:
-            self._begin(record.run_id)
+            self._begin(record.run_id, app.codec.bound_to(record.id))
         loaded = await app.store.load(record.id, run_id=record.run_id, after=self.last)
         for stored in loaded.batches:
             self._take(wire.decode_batch(stored.data))

@@ -13,7 +13,7 @@ from typing import Any
 
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import DETAILS, Codec, Payload
-from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure
+from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure, named_code
 
 DEPTH_MAX = 20
 """Causes, contexts and groups are followed this far."""
@@ -23,6 +23,8 @@ FAILURES_MAX = 200
 """Exceptions that one failure holds: causes, and members of groups at all levels."""
 NOTES_MAX = 100
 """Notes of an exception that are kept."""
+NAME_MAX = 200
+"""Characters of the name of a class."""
 TEXT_MAX = 8_000
 """Characters of a message, a note and a traceback that are kept: the head and the tail."""
 _CUT_NOTE = "nexus: what caused this is left out: the chain of causes is too long or leads back to itself"
@@ -61,7 +63,7 @@ class _Reader:
         if is_cut:
             notes.append(_CUT_NOTE)
         return Failure(
-            type=_text_of(error.type) if is_ours else _name(type(error)),  # type: ignore[attr-defined]
+            type=_text_of(error.type) if is_ours and error.type else _name(type(error)),  # type: ignore[attr-defined]
             message=message_of(error),
             lineage=_lineage(error),
             details=self.details(error, notes),
@@ -70,7 +72,7 @@ class _Reader:
             notes=tuple(notes),
             traceback=_traceback_of(error) if self.with_traceback else "",
             retryable=bool(error.retryable) if is_ours else True,  # type: ignore[attr-defined]
-            code=_text_of(error.code) if _is(error, NexusError) else None,  # type: ignore[attr-defined]
+            code=_text_of(named_code(error)) if _is(error, NexusError) else None,
         )
 
     def cause(self, error: BaseException, above: tuple[int, ...]) -> tuple[Failure | None, bool]:
@@ -89,7 +91,7 @@ class _Reader:
     def group(self, error: BaseException, above: tuple[int, ...], notes: list[str]) -> tuple[Failure, ...]:
         if not _is(error, BaseExceptionGroup):
             return ()
-        every = BaseExceptionGroup.exceptions.__get__(error)  # type: ignore[attr-defined]  # typeshed: a property
+        every = BaseExceptionGroup.exceptions.__get__(error)
         members = [member for member in every if id(member) not in above]
         kept: list[Failure] = []
         for member in members[:GROUP_MAX] if len(above) < DEPTH_MAX else ():
@@ -165,7 +167,8 @@ def _notes(error: BaseException) -> list[str]:
 def _name(kind: type, attribute: str = "__name__") -> str:
     """The name of a class, whatever its metaclass says."""
     name = type.__dict__[attribute].__get__(kind)
-    return _cut(_text_of(name)) if isinstance(name, str) else "?"
+    text = _text_of(name) if isinstance(name, str) else "?"
+    return text if len(text) <= NAME_MAX else f"{text[: NAME_MAX - 1]}…"
 
 
 def _lineage(error: BaseException) -> tuple[str, ...]:

@@ -178,6 +178,14 @@ class _Changes:
         others = [{"type": kind, "items_schema": items, "strict": True} for kind in ("list", "set", "frozenset")]
         return {"type": "union", "mode": "left_to_right", "choices": [*others, sequence, schema]}
 
+    def of_wrap(self, schema: Any) -> Any:
+        function = schema["function"]["function"]
+        if getattr(function, "__module__", "") == "pydantic.types" and getattr(function, "__qualname__", "").startswith(
+            "Secret."
+        ):
+            self.has_secrets = True  # its schema has no class to know it by
+        return schema
+
     def of_literal(self, schema: Any) -> Any:
         members = [member for member in schema["expected"] if isinstance(member, Enum)]
         if not members:
@@ -203,6 +211,7 @@ _CHANGES: Mapping[str, Callable[[_Changes, Any], Any]] = {
     "union": _Changes.of_union,
     "is-instance": _Changes.of_instance,
     "generator": _Changes.of_generator,
+    "function-wrap": _Changes.of_wrap,
     "literal": _Changes.of_literal,
     "dataclass-field": _Changes.of_field,
     "decimal": _Changes.of_decimal,

@@ -19,22 +19,37 @@ from nexus_sdk.codec.wire import decode_batch, encode_batch
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Batch
-from nexus_sdk.core.payload import Payload
-from nexus_sdk.errors import HistoryCorruptedError
+from nexus_sdk.core.payload import DETAILS, Codec, Payload
+from nexus_sdk.errors import HistoryCorruptedError, NexusError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODEC = MsgpackCodec(payload_bytes_max=1 << 40)
 _MOMENTS = ("_at_us", "due_us", "first_started_us")
 
 
-def event_to_json(event: Event) -> dict[str, Any]:
-    """An event as data that `json.dumps` takes: its class's name as `event`, then its fields."""
-    return {"event": type(event).__name__, **_fields_to_json(event)}
+class Opaque(dict[str, Any]):
+    """What is known of a payload whose value cannot be shown. `text` says it to people."""
+
+    @property
+    def text(self) -> str:
+        """For example: ``<58 bytes, msgpack+aes-gcm, key '2026'>``."""
+        said = [f"{self['size']:,} bytes" if "size" in self else "", self["encoding"]]
+        said += [f"key {self['key_id']!r}" if "key_id" in self else "", self.get("unreadable", "")]
+        return f"<{', '.join(part for part in said if part)}>"
+
+
+def event_to_json(event: Event, codec: Codec | None = None) -> dict[str, Any]:
+    """An event as data that `json.dumps` takes: its class's name as `event`, then its fields.
+
+    Args:
+        codec: what decodes the values, bound to the instance whose history this is; by default what needs no key.
+    """
+    return {"event": type(event).__name__, **_fields_to_json(event, codec)}
 
 
 def failure_to_json(failure: Failure) -> dict[str, Any]:
     """A failure as data that `json.dumps` takes, with its causes."""
-    return _fields_to_json(failure)
+    return _fields_to_json(failure, None)
 
 
 def value_to_json(value: Any) -> Any:
@@ -43,20 +58,21 @@ def value_to_json(value: Any) -> Any:
     Raises:
         PayloadError: it cannot be encoded.
     """
-    return _payload_to_json(_CODEC.encode(value))
+    return _payload_to_json(_CODEC.encode(value), None)
 
 
-def batch_to_json(batch: Batch, *, data: bytes | None = None) -> dict[str, Any]:
+def batch_to_json(batch: Batch, *, data: bytes | None = None, codec: Codec | None = None) -> dict[str, Any]:
     """A batch as data that `json.dumps` takes.
 
     Args:
         data: its stored bytes; made anew by default (which differs when it holds what this version does not know).
+        codec: see `event_to_json`. `wire` keeps the bytes as they are.
     """
     if data is None:
         data, _ = encode_batch(batch.header, batch.events, batch.previous_hash)
     return {
-        **_fields_to_json(batch.header),
-        "events": [event_to_json(event) for event in batch.events],
+        **_fields_to_json(batch.header, None),
+        "events": [event_to_json(event, codec) for event in batch.events],
         "previous_hash": batch.previous_hash.hex(),
         "hash": batch.hash.hex(),
         "wire": _base64(data),
@@ -83,42 +99,48 @@ def batch_from_json(exported: Mapping[str, Any]) -> Batch:
     return decode_batch(data)
 
 
-def _fields_to_json(value: Any) -> dict[str, Any]:
+def _fields_to_json(value: Any, codec: Codec | None) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields(value):
         item = getattr(value, field.name)
-        shown[field.name] = _to_json(item)
+        shown[field.name] = _to_json(item, codec)
         if isinstance(item, int) and field.name.endswith(_MOMENTS):
             shown[field.name.removesuffix("_us")] = _iso(item)
     return shown
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: Any, codec: Codec | None) -> Any:
     """A field of an event."""
     if isinstance(value, Payload):
-        return _payload_to_json(value)
+        return _payload_to_json(value, codec)
     if isinstance(value, Event):
-        return event_to_json(value)
+        return event_to_json(value, codec)
+    if isinstance(value, Failure):
+        return _fields_to_json(value, None if codec is None else codec.bound_to(DETAILS))
     if is_dataclass(value):
-        return _fields_to_json(value)
+        return _fields_to_json(value, codec)
     if isinstance(value, tuple):
-        return [_to_json(item) for item in value]
+        return [_to_json(item, codec) for item in value]
     return _value_to_json(value)
 
 
-def _payload_to_json(payload: Payload) -> Any:
+def _payload_to_json(payload: Payload, codec: Codec | None) -> Any:
     """The value where it can be shown; what is known of it otherwise."""
     if payload.encoding == NO_VALUE.encoding:
         return None
-    if payload.encoding == MSGPACK and payload.data is not None:
+    known: dict[str, Any] = {"encoding": payload.encoding, "size": payload.size, "digest": payload.digest.hex()}
+    if payload.data is not None:
         try:
-            return _value_to_json(plain.look(payload.data))
-        except Exception as error:  # the bytes may be anything; the view says so and goes on
-            return {"encoding": payload.encoding, "unreadable": str(error), "base64": _base64(payload.data)}
-    known = {"encoding": payload.encoding, "size": payload.size, "digest": payload.digest.hex()}
+            if payload.encoding == MSGPACK:
+                return _value_to_json(plain.look(payload.data))
+            if codec is not None and codec.can_read(payload.encoding):
+                return _value_to_json(codec.decode(payload))
+        except Exception as error:  # bytes and classes may be anything; the view says so and goes on
+            said = error.message if isinstance(error, NexusError) else str(error)
+            known["unreadable"] = said.partition("\n")[0]
     more = {"schema": payload.schema, "key_id": payload.key_id, "reference": payload.reference}
     known |= {name: item for name, item in more.items() if item is not None}
-    return known if payload.data is None else {**known, "base64": _base64(payload.data)}
+    return Opaque(known if payload.data is None else {**known, "base64": _base64(payload.data)})
 
 
 def _value_to_json(value: Any) -> Any:

@@ -87,7 +87,7 @@ class Execution:
         self.identity = identity
         self.services = services
         self.rules = Rules(identity.instance_id)
-        self.ledger = Ledger(identity, self.rules)
+        self.ledger = Ledger(identity, self.rules, services.codec)
         self.main: Fiber | None = None
         self.fiber: Fiber = None  # type: ignore[assignment]  # set before any user code runs
         self.ready: deque[tuple[Fiber, Any, BaseException | None]] = deque()
@@ -218,7 +218,13 @@ class Execution:
 
     def _apply(self, event: e.Event) -> None:
         """Let an input take effect and run until every fiber waits."""
-        self._dispatch(event)
+        watcher = self.ledger.watcher
+        if watcher is None:
+            self._dispatch(event)
+        else:
+            number = self.ledger.position  # taking it in may pass recorded outputs, too
+            self._dispatch(event)
+            watcher.applied(number, event)
         self._run()
 
     def _dispatch(self, event: e.Event) -> None:
@@ -366,6 +372,11 @@ class Execution:
     def enter(self, fiber: Fiber) -> None:
         """A fiber begins."""
         self._fibers[id(fiber)] = fiber
+
+    @property
+    def fibers(self) -> Sequence[Fiber]:
+        """The fibers that have not ended, in the order in which they began."""
+        return tuple(self._fibers.values())
 
     def leave(self, fiber: Fiber) -> None:
         """A fiber has ended."""

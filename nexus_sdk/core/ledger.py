@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.mismatch import Mismatch, differing
-from nexus_sdk.core.payload import Payload
-from nexus_sdk.core.program import Site, line_of
+from nexus_sdk.core.payload import Codec, Payload
+from nexus_sdk.core.program import Site, line_of, site_of
 
 if TYPE_CHECKING:
     from nexus_sdk.core.execution import Identity
     from nexus_sdk.core.operation import RecordedOperation
     from nexus_sdk.core.rules import Rules
+    from nexus_sdk.core.watcher import Watcher
     from nexus_sdk.errors import NonDeterminismError
 
 OutputT = TypeVar("OutputT", bound=e.Output)
@@ -33,23 +35,31 @@ class LogLine:
 class Ledger:
     """Compares each output with the recorded one as it is made; so a mismatch is found where it happens, for free.
 
+    Args:
+        codec: bound to the instance.
+
     Attributes:
         is_replaying: whether the code runs over what it did before.
         is_strict: at replay, what operations were given is compared, too: arguments, payloads, deadlines. Costs an
             encoding of each.
+        watcher: who looks on at a replay.
         last_output: the event of the latest `output`: the recorded one at replay, with what was decided then.
         custom_status: the latest one.
     """
 
-    def __init__(self, identity: Identity, rules: Rules) -> None:
+    def __init__(self, identity: Identity, rules: Rules, codec: Codec) -> None:
         self._identity = identity
         self._rules = rules
+        self._codec = codec
         self.is_replaying = False
         self.is_strict = False
+        self.watcher: Watcher | None = None
         self.last_output: e.Output | None = None
         self.custom_status: Payload | None = None
+        self._history: Sequence[Batch] = ()  # while it is replayed
         self._recorded: Sequence[e.Event] = ()
         self._cursor = 0
+        self._passed = 0
         self._events: list[e.Event] = []
         self._log: list[LogLine] = []
         self._patches: dict[str, bool] = {}
@@ -57,8 +67,9 @@ class Ledger:
 
     # --- the turn ---------------------------------------------------------------------------------------------------
 
-    def learn(self, batches: Iterable[Batch]) -> None:
+    def learn(self, batches: Sequence[Batch]) -> None:
         """Before a replay: a patch may be decided later than the code passes it (False), or no longer be asked for."""
+        self._history = batches
         for batch in batches:
             for event in batch.events:
                 if isinstance(event, e.PatchDecided):
@@ -68,7 +79,13 @@ class Ledger:
     def open_recorded(self, events: Sequence[e.Event]) -> None:
         """A turn that is replayed."""
         self.is_replaying = True
+        self._passed += len(self._recorded)
         self._recorded, self._cursor = events, 0
+
+    @property
+    def position(self) -> int:
+        """At replay: the number of the recorded event that was passed last, counted from 1 over the run."""
+        return self._passed + self._cursor
 
     def next_input(self) -> e.Event | None:
         """The next recorded input; None, and the replay is over, at the end.
@@ -83,10 +100,13 @@ class Ledger:
             raise self._mismatch(event, None)
         else:
             self._cursor += 1
+            if self.watcher is not None:
+                self.watcher.arrived(self.position, event)
         return event
 
     def open_live(self) -> None:
         """A turn that is taken for the first time."""
+        self._history = ()
         self._events = [e.PatchDecided("", "", change, False) for change in sorted(self._undecided)]
         self._undecided.clear()
         self._log = []
@@ -121,10 +141,12 @@ class Ledger:
             return
         recorded = self._peek()
         if isinstance(recorded, e.Output) and recorded.path == path and operation.matches(recorded):
-            if self.is_strict and (given := differing(recorded, operation.outline(path))):
+            if self.is_strict and (given := differing(recorded, operation.outline(path), self._codec)):
                 raise self._rules.blame(self._mismatch(recorded, operation.outline(path), given))
             self._cursor += 1
             self.last_output = recorded
+            if self.watcher is not None:
+                self.watcher.asked(self.position, recorded, operation.site, lambda: operation.outline(path))
             return
         asked = operation.outline(path)  # what could not be encoded then, cannot now: it raises here as it did live
         raise self._rules.blame(self._mismatch(recorded, asked))
@@ -137,6 +159,8 @@ class Ledger:
         recorded = self._peek()
         if type(recorded) is kind and getattr(recorded, "path", None) == path:
             self._cursor += 1
+            if self.watcher is not None:
+                self.watcher.asked(self.position, recorded, site, lambda: kind(path, line_of(site)))
             return
         raise self._rules.blame(self._mismatch(recorded, kind(path, line_of(site))))
 
@@ -146,11 +170,13 @@ class Ledger:
             self._events.append(event)
             return
         recorded = self._peek()
-        if type(recorded) is not type(event):
+        if recorded is None or type(recorded) is not type(event):
             raise self._mismatch(recorded, event)
-        if self.is_strict and (given := differing(recorded, event)):
+        if self.is_strict and (given := differing(recorded, event, self._codec)):
             raise self._mismatch(recorded, event, given)
         self._cursor += 1
+        if self.watcher is not None:
+            self.watcher.asked(self.position, recorded, None, lambda: event)
 
     def recorded_next_run_id(self) -> str | None:
         """At replay, the id of the next run where the record ends with continue_as_new."""
@@ -162,9 +188,13 @@ class Ledger:
         self.custom_status = value
         if not self.is_replaying:
             self._events.append(e.CustomStatusSet("", "", value))
+        elif self.watcher is not None:
+            self.watcher.marked(e.CustomStatusSet, "", site_of(sys._getframe(1)))
 
     def patched(self, change_id: str) -> bool:
         """What `ctx.patched` answers; decided once per run and recorded."""
+        if self.watcher is not None:
+            self.watcher.marked(e.PatchDecided, change_id, site_of(sys._getframe(1)))
         if change_id not in self._patches:
             self._patches[change_id] = not self.is_replaying
             if self.is_replaying:
@@ -185,7 +215,8 @@ class Ledger:
         return self._mismatch(event, None)
 
     def _mismatch(self, recorded: e.Event | None, asked: e.Event | None, given: str = "") -> NonDeterminismError:
-        return Mismatch(self._identity, recorded=recorded, asked=asked, given=given).error()
+        later = [event for batch in self._history for event in batch.events][self.position :]
+        return Mismatch(self._identity, recorded=recorded, asked=asked, given=given, later=later).error()
 
     def _peek(self) -> e.Event | None:
         """The next recorded event that counts: annotations and patch decisions are passed over."""

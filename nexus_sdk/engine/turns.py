@@ -237,6 +237,10 @@ class Turns:
         self._keep_warm(instance, commit.record)
         for line in decision.log:
             self._surroundings.environment.say(line.level, line.event, line.fields)
+        for event in decision.events:
+            if isinstance(event, e.WorkflowBlocked):
+                what = f"{before.id} is blocked: {event.failure.type}: {event.failure.message}"
+                self._surroundings.environment.say("warning", what, {"instance_id": before.id})
         stopped = tuple(send.task_id for send in commit.sends if isinstance(send, CancelTask))
         return Taken(committed.deliveries, stopped, committed.is_ready)
 

@@ -81,16 +81,16 @@ class Code:
         name = self.name_of(node.func if isinstance(node, ast.Call) else node) if isinstance(node, ast.expr) else ""
         return name.removeprefix(_CONTEXT) if name.startswith(_CONTEXT) else ""
 
-    def operation(self, node: ast.AST | None) -> str:
-        """What a call builds, when it builds an operation: its name; empty for anything else."""
+    def is_operation(self, node: ast.AST) -> bool:
+        """Whether a call builds an operation."""
         if not isinstance(node, ast.Call):
-            return ""
+            return False
         if self.context_member(node) in names.OPERATIONS:
-            return ast.unparse(node.func)
+            return True
         value = self.resolve(node.func)
-        is_definition = isinstance(value, Function) and self.resolver.kind_of(value) is not None
-        is_known = isinstance(value, Named) and value.name in ("nexus_sdk.Activity()", "nexus_sdk.Workflow()")
-        return brief(node.func) if is_definition or is_known else ""
+        if isinstance(value, Function):
+            return self.resolver.kind_of(value) is not None
+        return isinstance(value, Named) and value.name in ("nexus_sdk.Activity()", "nexus_sdk.Workflow()")
 
     def parent(self, node: ast.AST) -> ast.AST:
         """The node around."""
@@ -203,6 +203,7 @@ def functions_of(source: Source, resolver: Resolver, kind: str) -> Iterator[Func
             ):
                 made = resolver.resolve(node.args[0], source)
                 if isinstance(made, Function) and made.source.is_given:
+                    resolver.declare(made, kind)
                     yield made
 
 

@@ -65,6 +65,11 @@ class Resolver:
                     self._kinds[node] = value.name.rpartition(".")[2]
         return self._kinds[node]
 
+    def declare(self, function: Function, kind: str) -> None:
+        """Note that a call makes a workflow or activity of the function."""
+        self._kinds.setdefault(function.node, kind)
+        self._kinds[function.node] = self._kinds[function.node] or kind
+
     def member_of(self, base: Class | Instance, name: str) -> Value | None:
         """What a class of the files has under a name; a property is its function."""
         return self._of_class(base.cls if isinstance(base, Instance) else base, name, set())

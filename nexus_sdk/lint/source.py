@@ -82,10 +82,12 @@ class Source:
         return self.module.rpartition(".")[0]
 
     def span(self, node: ast.AST) -> Span:
-        """Where a node stands."""
-        line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None)
+        """Where a node stands; of a statement with a block only its first line."""
+        line = getattr(node, "lineno", 1)
         column = self._characters(line, getattr(node, "col_offset", 0))
-        end = end or line
+        if isinstance(getattr(node, "body", None), list):
+            return Span(line, column, line, len(self.line(line)) + 1)
+        end = getattr(node, "end_lineno", None) or line
         return Span(line, column, end, self._characters(end, getattr(node, "end_col_offset", None) or 0))
 
     def line(self, number: int) -> str:

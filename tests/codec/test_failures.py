@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from nexus_sdk.codec.failures import DEPTH_MAX, TEXT_MAX, failure_from
-from nexus_sdk.core.failure import details_of
 from nexus_sdk.codec.values import MsgpackCodec
-from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.failure import Failure, details_of
 from nexus_sdk.errors import (
     ActivityFailed,
     ApplicationError,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
+import inspect
 import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 import typer.main
 
 from nexus_sdk.cli.app import app as command_line
+from nexus_sdk.testing.environment import WorkflowEnvironment
 from tests.docs.pages import KINDS, Block, Page, all_pages, commands_of
 from tests.docs.shell import Shell
 
@@ -32,12 +36,15 @@ PLAYED = (
     "docs/how-to/run-for-months.md",
     "docs/how-to/change-code-safely.md",
     "docs/how-to/operate.md",
+    "docs/how-to/encrypt.md",
     *(name for name in NAMES if re.fullmatch(r"samples/\w+/README.md", name)),
 )
 """Pages whose console blocks are run, each command in its place; `make` and `pip` are not, they set up machines."""
 
 FASTER = {'"20s"': '"1s"', 'initial="1s"': 'initial="10ms"'}
 """Waits that are for people are shortened."""
+
+EXAMPLE_KEY = "2026=" + base64.b64encode(bytes(32)).decode()
 
 FILE = re.compile(r"# (?P<file>[\w/]+\.py)(?:: (?P<part>\w+))?$")
 """A block that begins so is that file, or takes the place of one function in it."""
@@ -49,6 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
     for variable in ("NEXUS_STORE", "NEXUS_APP"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NEXUS_KEYS", EXAMPLE_KEY)  # a page that needs one exports its own, which ends with its command
     loaded = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - loaded:
@@ -104,9 +112,19 @@ def _execute(block: Block, page: Page, namespace: dict[str, Any]) -> None:
     exec(compile(tree, str(page.path), "exec", dont_inherit=True), namespace)
     for name, value in list(namespace.items()):
         if name.startswith("test_") and known.get(name) is not value:
-            result = value()
-            if asyncio.iscoroutine(result):
-                asyncio.run(result)
+            _run_test(value)
+
+
+def _run_test(test: Any) -> None:
+    """Run a test as pytest would: one that asks for the fixture `nexus_env` gets it."""
+    if "nexus_env" not in inspect.signature(test).parameters:
+        result = test()
+        if asyncio.iscoroutine(result):
+            asyncio.run(result)
+        return
+    assert not inspect.iscoroutinefunction(test), "here only synchronous tests are given the fixture"
+    with ExitStack() as stack:
+        test(nexus_env=lambda *args, **options: stack.enter_context(WorkflowEnvironment(*args, **options)))
 
 
 def _write(block: Block, folder: Path) -> None:

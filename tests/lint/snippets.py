@@ -512,8 +512,15 @@ add(
 )
 add(
     "made by a call",
-    "import time\nasync def raw(ctx):\n    yield ctx.sleep(time.time())\nflow = workflow(raw)",
-    ("NXL101", 3, 21),
+    """
+    async def raw(c):
+        yield c.wait_for_event(time.time())
+        yield 5
+    flow = workflow(name="x")(raw)
+    import time
+    """,
+    ("NXL101", 2, 28),
+    ("NXL403", 3, 11),
 )
 add(
     "every definition of one name",

@@ -36,6 +36,12 @@ def test_the_scenarios(path: Path) -> None:
     assert list(lint([str(path)]).findings) == []
 
 
+def test_a_long_module_with_nothing_wrong() -> None:
+    report = lint([str(Path(__file__).parent / "data" / "fine.py")])
+    assert list(report.findings) == []
+    assert list(report.workflows) == ["orders", "co"]
+
+
 def test_the_documentations_workflows_are_seen(folder: Path) -> None:
     for number, page in enumerate(PAGES):
         (folder / f"page_{number}.py").write_text(code_of(page), encoding="utf-8")

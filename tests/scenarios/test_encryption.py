@@ -283,7 +283,7 @@ def _everything() -> Any:
 
 
 async def test_an_event_that_the_workers_could_not_read_is_refused(environment: Any) -> None:
-    env = await environment(receiver, codec=NEW)
+    env = await environment(receiver, codec=NEW, replays=False)
     handle = await env.start(receiver, id="it")
     stranger = await environment(receiver, store=env.app.store, has_worker=False, replays=False)
     with pytest.raises(PayloadError, match=r"encoded as 'msgpack\+aes-gcm', which this app's codec does not read"):

@@ -98,14 +98,15 @@ async def changing_the_result(ctx: Context) -> Any:
 
 
 CHANGING = {
-    changing_arguments: r"activity 'note' with another set of arguments",
-    changing_the_last_arguments: r"activity 'note' with another set of arguments",
-    changing_deadlines: r"a timer with another deadline",
-    changing_children: r"child workflow 'child' with another set of arguments",
-    changing_ids: r"child workflow 'child' with another instance id",
-    changing_events: r"event 'word' to .* with another payload",
-    changing_the_result: r"the end of the workflow with another result",
+    changing_arguments: "argument",
+    changing_the_last_arguments: "argument",
+    changing_deadlines: "deadline",
+    changing_children: "argument",
+    changing_ids: "id",
+    changing_events: "payload",
+    changing_the_result: "result",
 }
+"""Each with a word of what is given otherwise."""
 
 
 @pytest.mark.parametrize("changing", CHANGING, ids=lambda workflow: workflow.name)

@@ -18,6 +18,8 @@ from nexus_sdk.client.status import InstanceStatus
 from nexus_sdk.codec import wire
 from nexus_sdk.codec.wire_json import batch_to_json
 from nexus_sdk.core.history import Batch
+from nexus_sdk.core.payload import Codec
+from nexus_sdk.engine.apart import whole_batches
 
 
 @told
@@ -34,17 +36,18 @@ def history(
         raise Mistake("--events is for people, --json has every event anyway.", hint="Leave one of them out.")
     found = checked(app_for(app, store), may_make=False)
 
-    async def look(client: Client) -> tuple[InstanceStatus, list[Batch], list[bytes]]:
+    async def look(client: Client) -> tuple[InstanceStatus, list[Batch], list[bytes], Codec]:
         handle = client.get(id)
         loaded = await client.store.load(id)
-        batches = [wire.decode_batch(stored.data) for stored in loaded.batches]
+        whole = [batch.data for batch in await whole_batches(client.store, id, loaded.batches, every=True)]
+        batches = [wire.decode_batch(data) for data in whole]
         wire.verify(batches)
-        return await handle.status(), batches, [stored.data for stored in loaded.batches]
+        return await handle.status(), batches, whole, client.codec.bound_to(id)
 
-    status, batches, stored = ask(found, look)
+    status, batches, stored, codec = ask(found, look)
     if json:
         lines = [
-            output.json_text(batch_to_json(batch, data=data), is_compact=True)
+            output.json_text(batch_to_json(batch, data=data, codec=codec), is_compact=True)
             for batch, data in zip(batches, stored, strict=True)
         ]
         print("[\n" + ",\n".join(lines) + "\n]")
@@ -52,7 +55,7 @@ def history(
     head = f"{status.workflow}, {status.status}" + ("" if status.run == 1 else f", run {status.run}")
     output.put_cut((status.id, "bold"), f"  {head}, {output.moment_text(status.created_at)}")
     if events:
-        put_rows(list(rows_of(batches)))
+        put_rows(list(rows_of(batches, codec)))
         return
     canvas = Canvas(output.canvas_width(), is_unicode=output.can_draw(), is_cut=output.is_terminal(), is_whole=all_rows)
     for line in drawn(spans_of(batches), canvas, now_us=round(time.time() * 1_000_000)):

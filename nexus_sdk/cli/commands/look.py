@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,9 +15,10 @@ from nexus_sdk.cli.timeline import wait_text, waits_of
 from nexus_sdk.cli.views import failure_text, status_to_json
 from nexus_sdk.client.client import Client
 from nexus_sdk.client.status import InstanceStatus
-from nexus_sdk.codec.wire_json import event_to_json
+from nexus_sdk.codec.wire_json import Opaque, event_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
+from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
 
 WAITS_MAX = 10
@@ -29,14 +30,14 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     """Show an instance: status, result, what it waits for."""
     found = checked(app_for(app, store), may_make=False)
 
-    async def look(client: Client) -> tuple[InstanceStatus, list[Batch]]:
+    async def look(client: Client) -> tuple[InstanceStatus, list[Batch], Codec]:
         handle = client.get(id)
-        return await handle.status(), list((await handle.history()).batches)
+        return await handle.status(), list((await handle.history()).batches), client.codec.bound_to(id)
 
-    status, batches = ask(found, look)
+    status, batches, codec = ask(found, look)
     waits = [] if status.status.is_finished else waits_of(batches)
     end = batches[-1].events[-1] if status.status.is_finished and batches and batches[-1].events else None
-    result = event_to_json(end)["result"] if isinstance(end, e.WorkflowCompleted) else None
+    result = event_to_json(end, codec)["result"] if isinstance(end, e.WorkflowCompleted) else None
     if json:
         said = {"waiting_for": [wait_text(event) for event, _ in waits], "result": result}
         output.put_json({**status_to_json(status), **said})
@@ -45,7 +46,7 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     _put_waits(Counter(wait_text(event) for event, _ in waits))
     if isinstance(end, e.WorkflowCompleted):
         # Not broken into lines: what is JSON stays JSON.
-        output.put(("result      ", "dim"), output.json_text(result).replace("\n", "\n" + " " * 12))
+        output.put(("result      ", "dim"), _result_text(result))
     if status.failure is not None:
         _put_failure(status, store)
 
@@ -87,6 +88,11 @@ def _put_status(status: InstanceStatus) -> None:
         _put_field("attribute", f"{name} = {output.brief(value)}")
     if status.custom_status is not None:
         _put_field("says", output.sentence(output.plain(status.custom_status)))
+
+
+def _result_text(result: Any) -> str:
+    text = output.brief(result) if isinstance(result, Opaque) else output.json_text(result)
+    return text.replace("\n", "\n" + " " * 12)
 
 
 def _put_waits(waits: Counter[str]) -> None:

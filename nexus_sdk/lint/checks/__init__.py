@@ -16,6 +16,7 @@ CHECKS: Mapping[type[ast.AST], Sequence[Check]] = {
         calls.forbidden_call,
         calls.handed_on,
         operations.forgotten,
+        operations.looked_at,
         operations.raw_function,
         operations.context_given,
         order.handed_over,

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from nexus_sdk.lint import names
 from nexus_sdk.lint.finding import Finding
 from nexus_sdk.lint.reach import Code, brief
-from nexus_sdk.lint.resolver import Resolver
-from nexus_sdk.lint.scopes import FunctionNode
 from nexus_sdk.lint.values import Function, Member, Named
 
 _NOT_OPERATIONS = (
@@ -31,31 +29,30 @@ _NOT_OPERATIONS = (
 
 
 def forgotten(code: Code, node: ast.AST) -> Iterator[Finding]:
-    """An operation or helper that is called where nobody yields or awaits it."""
-    if not isinstance(node, ast.Call):
+    """An operation, a scope or a helper's call as a statement: nobody yields, enters or awaits it."""
+    if not isinstance(node, ast.Call) or not isinstance(code.parent(node), ast.Expr):
         return
-    parent = code.parent(node)
-    operation = code.operation(node)
-    if isinstance(parent, ast.Expr):
-        called = code.resolve(node.func)
-        if operation:
-            yield code.found(node, "NXL401", f"{operation}(…)", replacement=_mended(code, node))
-        elif code.context_member(node) in names.SCOPES:
-            yield code.found(
-                node,
-                "NXL401",
-                f"{brief(node)}",
-                reason="it does nothing outside of `async with`",
-                replacement=f"async with {brief(node)}: …",
-            )
-        elif isinstance(called, Function) and _is_coroutine(code, called):
-            reason = "a helper does nothing until it is awaited"
-            yield code.found(
-                node, "NXL401", f"{brief(node.func)}(…)", reason=reason, replacement=f"await {brief(node)}"
-            )
-    elif operation and _is_looked_at(code, node, parent):
-        reason = "this looks at the operation, not at its result"
-        yield code.found(node, "NXL401", f"{operation}(…)", reason=reason, replacement=_in_place(code, node))
+    called, subject = code.resolve(node.func), _called(node)
+    if code.is_operation(node):
+        yield code.found(node, "NXL401", subject, replacement=_mended(code, node))
+    elif code.context_member(node) in names.SCOPES:
+        reason = "it does nothing outside of `async with`"
+        yield code.found(node, "NXL401", subject, reason=reason, replacement=f"async with {brief(node)}: …")
+    elif isinstance(called, Function) and _is_coroutine(code, called):
+        reason = "a helper does nothing until it is awaited"
+        yield code.found(node, "NXL401", subject, reason=reason, replacement=f"await {brief(node)}")
+
+
+def looked_at(code: Code, node: ast.AST) -> Iterator[Finding]:
+    """An operation where its result is meant: tested, computed with, subscripted, or given on as a value."""
+    if (
+        not isinstance(node, ast.Call)
+        or not _is_looked_at(code, node, code.parent(node))
+        or not code.is_operation(node)
+    ):
+        return
+    reason = "this looks at the operation, not at its result"
+    yield code.found(node, "NXL401", _called(node), reason=reason, replacement=f"({_mended(code, node)})")
 
 
 def never_used(code: Code, node: ast.AST) -> Iterator[Finding]:
@@ -67,12 +64,11 @@ def never_used(code: Code, node: ast.AST) -> Iterator[Finding]:
             pass
         case _:
             return
-    operation = code.operation(value)
     home = code.source.scopes.at[target].home_of(name)
-    if not operation or home is None or home.node is not code.node or _is_read(code, name):
+    if not code.is_operation(value) or home is None or home.node is not code.node or _is_read(code, name):
         return
     reason = f"`{name}` is never used, and an operation does nothing until it is yielded or awaited"
-    yield code.found(value, "NXL402", f"{operation}(…)", reason=reason, replacement=_mended(code, value))
+    yield code.found(value, "NXL402", _called(value), reason=reason, replacement=_mended(code, value))
 
 
 def illegal_yield(code: Code, node: ast.AST) -> Iterator[Finding]:
@@ -84,7 +80,7 @@ def illegal_yield(code: Code, node: ast.AST) -> Iterator[Finding]:
         if not _is_unreachable(code, node):
             yield code.found(node, "NXL403", "a bare yield")
     elif isinstance(value, _NOT_OPERATIONS):
-        has_operations = any(code.operation(inner) for inner in ast.walk(value))
+        has_operations = any(code.is_operation(inner) for inner in ast.walk(value))
         yield code.found(value, "NXL403", replacement="yield ctx.gather(…)" if has_operations else "")
     elif isinstance(value, ast.Call | ast.Attribute) and code.context_member(value) in names.AT_ONCE:
         reason = "it answers at once, and is no operation"
@@ -103,9 +99,8 @@ def returned(code: Code, node: ast.AST) -> Iterator[Finding]:
         return
     if code.is_generator:
         yield code.found(node, "NXL404", brief(node), replacement=f"yield ctx.complete({brief(node.value)})")
-    elif operation := code.operation(node.value):
-        replacement = f"return await {brief(node.value)}"
-        yield code.found(node.value, "NXL401", f"{operation}(…)", replacement=replacement)
+    elif code.is_operation(node.value):
+        yield code.found(node.value, "NXL401", _called(node.value), replacement=f"return await {brief(node.value)}")
 
 
 def raw_function(code: Code, node: ast.AST) -> Iterator[Finding]:
@@ -114,14 +109,13 @@ def raw_function(code: Code, node: ast.AST) -> Iterator[Finding]:
         return
     called = code.resolve(node.func)
     if isinstance(called, Member) and called.name == "fn" and code.resolver.kind_of(called.function) is not None:
-        is_generator = code.is_generator
-        replacement = f"{'yield' if is_generator else 'await'} {called.function.name}(…)"
-        yield code.found(node, "NXL406", f"{brief(node.func)}(…)", replacement=replacement)
+        replacement = f"{'yield' if code.is_generator else 'await'} {called.function.name}(…)"
+        yield code.found(node, "NXL406", _called(node), replacement=replacement)
 
 
 def context_given(code: Code, node: ast.AST) -> Iterator[Finding]:
     """``charge(ctx, order)``: a context among the arguments of an operation."""
-    if not isinstance(node, ast.Call) or not code.operation(node):
+    if not isinstance(node, ast.Call) or not code.is_operation(node):
         return
     for given in (*node.args, *(keyword.value for keyword in node.keywords)):
         if isinstance(given, ast.Name) and code.resolve(given) == _CONTEXT:
@@ -168,24 +162,20 @@ _CONTEXT = Named(f"{names.CONTEXT}()")
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
 
+def _called(node: ast.expr) -> str:
+    """A call without its arguments."""
+    return f"{brief(node.func)}(…)" if isinstance(node, ast.Call) else brief(node)
+
+
 def _mended(code: Code, node: ast.expr) -> str:
     return f"{'yield' if code.is_workflow and code.is_generator else 'await'} {brief(node)}"
-
-
-def _in_place(code: Code, node: ast.expr) -> str:
-    return f"({_mended(code, node)})"
 
 
 def _is_coroutine(code: Code, called: Function) -> bool:
     """Whether a call of it gives a coroutine: an async def helper."""
     if not isinstance(called.node, ast.AsyncFunctionDef) or code.resolver.kind_of(called) is not None:
         return False
-    return not is_generator(called.node, code.resolver, called)
-
-
-def is_generator(node: FunctionNode, resolver: Resolver, function: Function) -> bool:
-    """Whether a function yields."""
-    return Code(function, "", resolver, set()).is_generator
+    return not Code(called, "", code.resolver, code.inside).is_generator
 
 
 def _is_looked_at(code: Code, node: ast.Call, parent: ast.AST) -> bool:
@@ -203,7 +193,7 @@ def _is_looked_at(code: Code, node: ast.Call, parent: ast.AST) -> bool:
             return iterated is node
         case ast.Call():
             takes = code.context_member(parent)
-            return bool(code.operation(parent)) and takes not in names.TAKES_OPERATIONS and parent.func is not node
+            return code.is_operation(parent) and takes not in names.TAKES_OPERATIONS and parent.func is not node
     return False
 
 

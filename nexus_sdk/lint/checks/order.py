@@ -57,7 +57,7 @@ def _has_only_numbers(node: ast.expr) -> bool:
 
 def _is_orderless(code: Code, node: ast.AST) -> bool:
     """Whether what is made here goes into something that ignores its order, and does nothing durable on the way."""
-    if any(isinstance(inner, ast.Await | ast.Yield) or code.operation(inner) for inner in ast.walk(node)):
+    if any(isinstance(inner, ast.Await | ast.Yield) or code.is_operation(inner) for inner in ast.walk(node)):
         return False
     if isinstance(node, ast.SetComp):
         return True
