@@ -2,7 +2,8 @@
 
 In the shown lines ``…`` stands for anything, and blanks for any number of blanks. `&` runs a command in the background
 until `kill -9 $!`; a line ``^C`` is an interrupt once everything above it has appeared and the workflow waits. A last
-line ``…`` says that the workflow is still at work there: it is not waited for. A command with ``>`` is given to bash.
+line ``…`` says that the workflow is still at work there: it is not waited for. A command with ``>`` is given to bash;
+what is exported stays set.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class Shell:
         if text == "kill -9 $!":
             self.close()
             return
+        if text.startswith("export "):
+            self._export(text)
+            return
         words = shlex.split(text)
         if words[0] == "nexus" and words[1] in QUICK:
             assert_shown(command, self._said_here(words[1:]))
@@ -76,6 +80,13 @@ class Shell:
             process = self._processes.pop()
             process.kill()
             process.wait()
+
+    def _export(self, text: str) -> None:
+        """Set a variable for the commands that follow, as bash would."""
+        name = text.removeprefix("export ").partition("=")[0]
+        script = f'{text}; printf %s "${name}"'
+        made = subprocess.run(["bash", "-c", script], env=self._environment, capture_output=True, text=True, check=True)
+        self._environment[name] = made.stdout
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
