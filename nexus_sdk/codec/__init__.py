@@ -1,6 +1,6 @@
 """Values, failures and histories to bytes and back. The one rule: a byte that is written stays readable.
 
-- `values`: a user's values to payloads; `custom`: what a user taught it; `secret`: what nobody may see.
+- `base`, `values`: a user's values to payloads; `custom`: what a user taught it; `secret`: what nobody may see.
 - `failures`: exceptions to data.
 - `chain`: links behind that: `compression`, `encryption`; `pickles` is a codec for what nothing else can say.
 - `wire`: batches, messages and requests to their stable form; `wire_json` shows them to people.
@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from nexus_sdk.codec.base import ValueCodec as ValueCodec
     from nexus_sdk.codec.chain import CodecChain as CodecChain
     from nexus_sdk.codec.chain import Link as Link
     from nexus_sdk.codec.compression import Compression as Compression
@@ -38,6 +39,7 @@ _HOMES = {
     "Payload": "nexus_sdk.core.payload",
     "Secret": "nexus_sdk.codec.secret",
     "TypeCodec": "nexus_sdk.codec.custom",
+    "ValueCodec": "nexus_sdk.codec.base",
 }
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
 
-from nexus_sdk.codec.values import NO_VALUE, MsgpackCodec
+from nexus_sdk.codec.base import NO_VALUE
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.errors import DefinitionError, PayloadUnreadable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.errors import DefinitionError, PayloadTooLarge, PayloadUnreadable
 

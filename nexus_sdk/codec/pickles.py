@@ -12,8 +12,9 @@ from hmac import compare_digest
 from hmac import digest as hmac
 from typing import Any
 
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.keys import Keyring, keyring_of
-from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX, MsgpackCodec
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.errors import PayloadError, PayloadTooLarge, PayloadUnreadable, SealBroken
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nexus_sdk.codec import plain
-from nexus_sdk.codec.values import MSGPACK, NO_VALUE, MsgpackCodec
+from nexus_sdk.codec.base import NO_VALUE
+from nexus_sdk.codec.values import MSGPACK, MsgpackCodec
 from nexus_sdk.codec.wire import decode_batch, encode_batch
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.failure import Failure

@@ -132,6 +132,19 @@ class Execution:
                 while (event := self.ledger.next_input()) is not None:
                     self._apply(event)
 
+    def explore(self, effect: e.Event | Callable[[], None], now_us: int = 0) -> None:
+        """Let an input take effect that may not be what is recorded, or something be settled by hand; and go on.
+
+        For who asks what the code would do: whoever explores an execution has put a ledger of his own in its place.
+        """
+        self._begin_turn(now_us)
+        with self._on_stage():
+            if isinstance(effect, e.Event):
+                self._dispatch(effect)
+            else:
+                effect()
+            self._run()
+
     def begin_turn(self, now_us: int) -> None:
         """Open a live turn, stamped `now_us` or the stamp before, whichever is later."""
         self._begin_turn(now_us)

@@ -106,7 +106,7 @@ class PlaceWatcher:
     """Notes which source line asked for which event, and what operations are given otherwise than recorded."""
 
     def __init__(self, workflow: Workflow[Any, Any], execution: Execution, played: Played) -> None:
-        self._opening = opening_of(workflow.fn)
+        self._opening = opening_of(workflow.fn.__code__)
         self._files = files_of(workflow.fn)
         self._execution = execution
         self._played = played

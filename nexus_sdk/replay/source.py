@@ -50,9 +50,8 @@ def place_named(short: str, files: dict[str, str]) -> Place | None:
     return place_at(files[name], int(line)) if name in files else Place(name, int(line))
 
 
-def opening_of(fn: Any) -> Place:
-    """Where a function begins: its ``async def``."""
-    code: CodeType = fn.__code__
+def opening_of(code: CodeType) -> Place:
+    """Where a function begins: its ``async def``, below its decorators."""
     for line in range(code.co_firstlineno, code.co_firstlineno + 20):
         place = place_at(code.co_filename, line)
         if place.text.startswith(("async def", "def")):
@@ -90,6 +89,8 @@ def is_users(frame: FrameType) -> bool:
 
 def where(frame: FrameType) -> Place:
     """The line on which a frame stands."""
+    if frame.f_lineno == frame.f_code.co_firstlineno:  # it has not begun
+        return opening_of(frame.f_code)
     return place_at(frame.f_code.co_filename, frame.f_lineno)
 
 

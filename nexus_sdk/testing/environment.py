@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
 
-from nexus_sdk.app import Nexus
+from nexus_sdk.app import Nexus, in_event_loop
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.duration import Duration, datetime_of, optional_us, to_us
 from nexus_sdk.authoring.registry import Registry
@@ -31,6 +31,7 @@ from nexus_sdk.core.status import Status
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.errors import ClockRunsAway, InvalidArgument, WaitTimedOut
+from nexus_sdk.replay.player import replay, watchdog
 from nexus_sdk.store.port import Store
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.crashes import Script, crash_everywhere
@@ -38,7 +39,6 @@ from nexus_sdk.testing.faults import Faults
 from nexus_sdk.testing.handle import EnvironmentHandle
 from nexus_sdk.testing.mocks import UNSET
 from nexus_sdk.testing.quiet import ThreadWatch
-from nexus_sdk.testing.replays import replay, watchdog
 from nexus_sdk.testing.stage import Definition, Stage, StagedRegistry, role_of
 from nexus_sdk.testing.stuck import nothing_is_due
 from nexus_sdk.testing.workers import LEASED, STEADY, Workers
@@ -185,10 +185,12 @@ class WorkflowEnvironment:
             await self.app.store.close()
 
     def give_up(self) -> None:
-        """End what does not need the event loop, which is over: the threads."""
+        """Release what the environment has opened, when its event loop is over and has taken the workers with it."""
         if self._is_open:
             self._is_open = False
             self.threads.__exit__()
+        if isinstance(self._store_or_url, str):
+            in_event_loop(self.app.store.close)
 
     # --- using it ---------------------------------------------------------------------------------------------------
 
@@ -405,6 +407,7 @@ class WorkflowEnvironment:
         workflow: Any,
         *args: Any,
         script: Script | None = None,
+        ignoring: str = "",
         new_store: Callable[[], Store] | None = None,
         **options: Any,
     ) -> int:
@@ -418,6 +421,8 @@ class WorkflowEnvironment:
         Args:
             workflow: with its positional arguments behind it, or a bound call, as for `start`.
             script: what the outside world does after the start: ``async def script(env, handle)``.
+            ignoring: a regular expression: what may differ in recorded values, such as an attempt's number in the name
+                of a file, or the real time in an activity's result.
             new_store: makes the fresh stores; by default of the kind of this environment's, for memory and SQLite.
             options: as those of `Client.start`.
 
@@ -434,7 +439,14 @@ class WorkflowEnvironment:
             return self._anew(store, faults)
 
         return await crash_everywhere(
-            new_environment, workflow, args, options, script=script, store=self.app.store, new_store=new_store
+            new_environment,
+            workflow,
+            args,
+            options,
+            script=script,
+            ignoring=ignoring,
+            store=self.app.store,
+            new_store=new_store,
         )
 
     # --- inside -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
+BLIND_ROUNDS = 200
+"""So often a loop goes round, where it cannot be seen whether something is ready, before everybody waits."""
+
 
 class ThreadWatch:
     """Counts the work that the event loop has given to threads and not got back."""
@@ -33,7 +36,7 @@ class ThreadWatch:
     async def everybody_waits(self, is_busy: Callable[[], bool] = lambda: False) -> None:
         """Return when the loop has nothing to do, threads have given back their work, and `is_busy` says no."""
         while True:
-            await asyncio.sleep(0)
+            await self._let_others_run()
             if self._loop_is_ready() or is_busy():
                 continue
             if not self._under_way:
@@ -43,6 +46,11 @@ class ThreadWatch:
     def leave_threads_alone(self) -> None:
         """Wait no longer for what threads do now: they are meant to hang."""
         self._under_way.clear()
+
+    async def _let_others_run(self) -> None:
+        # A loop that does not show what is ready (uvloop) is given time for long chains of callbacks instead.
+        for _ in range(1 if hasattr(self._loop, "_ready") else BLIND_ROUNDS):
+            await asyncio.sleep(0)
 
     def _loop_is_ready(self) -> bool:
         # The loop keeps what is ready in `_ready`; there is no public way to ask. Our own turn is already taken out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nexus_sdk.cli.spans import Kind, Outcome, Span, spans_of
-from nexus_sdk.codec.values import NO_VALUE
+from nexus_sdk.codec.base import NO_VALUE
 from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import Batch, BatchHeader

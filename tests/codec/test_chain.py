@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nexus_sdk.codec.base import NO_VALUE
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.compression import Compression
 from nexus_sdk.codec.encryption import Encryption
 from nexus_sdk.codec.keys import Keyring
 from nexus_sdk.codec.pickles import CloudpickleCodec
 from nexus_sdk.codec.secret import Secret
-from nexus_sdk.codec.values import NO_VALUE, MsgpackCodec
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.errors import DefinitionError, KeyMissing, PayloadError, PayloadTooLarge, PayloadUnreadable, SealBroken
 

@@ -6,9 +6,12 @@ import dataclasses
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from nexus_sdk.codec.failures import DEPTH_MAX, TEXT_MAX, failure_from
+from nexus_sdk.codec.failures import DEPTH_MAX, FAILURES_MAX, NOTES_MAX, TEXT_MAX, failure_from
+from nexus_sdk.codec.secret import Secret
 from nexus_sdk.codec.values import MsgpackCodec
+from nexus_sdk.codec.wire import decode_failure, encode_failure
 from nexus_sdk.core.failure import Failure, details_of
 from nexus_sdk.errors import (
     ActivityFailed,
@@ -17,6 +20,7 @@ from nexus_sdk.errors import (
     NonDeterminismError,
     WorkflowFailed,
 )
+from tests.scenarios.odd_exceptions import MORE
 
 CODEC = MsgpackCodec()
 
@@ -202,3 +206,66 @@ def test_a_deep_recursion_has_a_short_traceback() -> None:
 def test_a_failure_is_nothing_but_data() -> None:
     failure = read(raised(ValueError(object()), cause=Silent()))
     assert dataclasses.replace(failure) == failure
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_the_oddest_exceptions_become_data_of_bounded_size(name: str) -> None:
+    try:
+        MORE[name][0]()
+    except BaseException as error:
+        failure = read(error)
+    data = encode_failure(failure)
+    assert decode_failure(data) == failure
+    assert len(data) < 1_000_000
+    assert failure.lineage[-1] == "builtins:BaseException"
+    assert failure.traceback
+    assert "hunter2" not in failure.message
+
+
+def test_groups_within_groups_are_cut_in_all() -> None:
+    error: Exception = ValueError()
+    for _ in range(15):
+        error = ExceptionGroup("g", [error] * 50)
+
+    def count(failure: Failure) -> int:
+        return 1 + sum(map(count, failure.group))
+
+    failure = read(error)
+    assert count(failure) == FAILURES_MAX
+    assert "members of this group are left out" in failure.notes[-1]
+
+
+def test_many_notes_are_cut() -> None:
+    error = ValueError()
+    error.__notes__ = ["n" * 10_000] * 1_000
+    notes = read(error).notes
+    assert len(notes) == NOTES_MAX + 1
+    assert notes[-1] == "nexus: 900 notes are left out"
+    assert all(len(note) <= TEXT_MAX for note in notes)
+
+
+def test_notes_that_are_no_list_are_one_note() -> None:
+    error = ValueError()
+    error.__notes__ = "text"  # type: ignore[assignment]
+    assert read(error).notes == ("text",)
+
+
+def test_pydantic_errors_do_not_repeat_their_input() -> None:
+    class Account(BaseModel):
+        id: int
+        tags: list[str]
+
+    with pytest.raises(ValidationError) as caught:
+        Account.model_validate({"id": "hunter2", "tags": [7]})
+    failure = read(caught.value)
+    assert failure.message.splitlines() == [
+        "2 validation error(s) for Account",
+        "id: Input should be a valid integer, unable to parse string as an integer",
+        "tags.0: Input should be a valid string",
+    ]
+
+
+def test_details_with_a_secret_are_not_told() -> None:
+    failure = read(ApplicationError("no", details={"password": Secret("hunter2")}))
+    assert details_of(failure, CODEC) == "{'password': Secret(…)}"
+    assert "hunter2" not in repr(failure)

@@ -23,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, HttpUrl, RootModel, computed_field, field_serializer
 
-from nexus_sdk.codec.values import NO_VALUE, MsgpackCodec
+from nexus_sdk.codec.base import NO_VALUE
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.errors import PayloadError, PayloadTooLarge
 
 CODEC = MsgpackCodec()

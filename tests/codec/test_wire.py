@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus_sdk.codec import shapes, wire
-from nexus_sdk.codec.values import NO_VALUE, MsgpackCodec
+from nexus_sdk.codec.base import NO_VALUE
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.codec.wire_json import batch_from_json, batch_to_json, event_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure

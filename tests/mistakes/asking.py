@@ -49,7 +49,7 @@ ROWS = [
         orders.keep,
         "NX101",
         ("does not serve workflow 'keep'", "workflows=[…]"),
-        (Python("start", lambda bench, workflow: Nexus("sqlite:///fresh.db").client().start(workflow)),),
+        (Python("start", lambda bench, workflow: bench.kept(Nexus("sqlite:///fresh.db")).client().start(workflow)),),
     ),
     Row(
         "a workflow that is awaited",
@@ -137,7 +137,9 @@ ROWS = [
         (
             Python(
                 "query",
-                lambda bench, id: Nexus(f"sqlite:///{bench.folder}/nexus.db").client().get(id).query("progress"),
+                lambda bench, id: (
+                    bench.kept(Nexus(f"sqlite:///{bench.folder}/nexus.db")).client().get(id).query("progress")
+                ),
             ),
             _typed("query", "progress", exit_code=2),
         ),

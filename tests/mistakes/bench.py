@@ -17,7 +17,7 @@ from typing import Any
 
 from nexus_sdk import Nexus
 from nexus_sdk.client.client import Client
-from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.errors import Codes, NexusError
 from tests.mistakes import orders
 
@@ -63,16 +63,19 @@ class Bench:
         return self.app_on(f"sqlite:///{self.folder}/fresh.db").client()
 
     def app_on(self, url: str) -> Nexus:
-        app = Nexus.from_module(orders, url)
+        return self.kept(Nexus.from_module(orders, url))
+
+    def kept(self, app: Nexus) -> Nexus:
+        """The app, whose file is closed when the test ends."""
         self.stack.callback(self._close, app)
         return app
 
     @staticmethod
     def _close(app: Nexus) -> None:
-        database = getattr(app._store, "_database", None)
-        if database is not None:
-            app._store._writer.close()  # type: ignore[union-attr]
-            database.close()
+        store: Any = app._store
+        if hasattr(store, "_database"):
+            store._writer.close()
+            store._database.close()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from tests.mistakes.bench import SECRET, TOO_LARGE
 
 HEAD = f"""import asyncio, math, sys

@@ -12,7 +12,8 @@ from nexus_sdk import Nexus, NexusError
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.encryption import Encryption
 from nexus_sdk.codec.pickles import CloudpickleCodec
-from nexus_sdk.codec.values import PAYLOAD_BYTES_MAX, MsgpackCodec
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities
 from nexus_sdk.testing import WorkflowEnvironment
@@ -206,8 +207,7 @@ async def _defining(bench: Bench) -> str:
 def _spoiled(spoil: Callable[[Bench], str]) -> Make:
     async def make(bench: Bench) -> str:
         names = _module("yield")
-        app = Nexus(spoil(bench), workflows=[names["order"]])
-        bench.stack.callback(bench._close, app)
+        app = bench.kept(Nexus(spoil(bench), workflows=[names["order"]]))
         given = {"id": random.Random(1).randbytes(20_000).hex(), "total": 1.0}
 
         async def started() -> Any:

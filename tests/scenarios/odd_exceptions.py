@@ -6,6 +6,7 @@ None for a message: that it is text is all that is promised.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import decimal
 import errno
 import io
@@ -67,9 +68,9 @@ class LiesOfItsClass(Exception):
 
 class HidesAll(Exception):
     def __getattribute__(self, name: str) -> Any:
-        if name == "__class__":  # what `isinstance` asks for, everywhere
-            return HidesAll
-        raise RuntimeError(f"no {name}")
+        if name in ("args", "__notes__", "__cause__", "__context__", "__suppress_context__", "__dict__"):
+            raise RuntimeError(f"no {name}")
+        return super().__getattribute__(name)
 
 
 class Nameless(type):
@@ -238,6 +239,11 @@ def recoded() -> None:
     raise error
 
 
+def bad_sql() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("no")
+
+
 MORE: dict[str, Odd] = {
     "str exits": (raising(StrExits("x")), "StrExits", "<its __str__ raises SystemExit; its arguments are ('x',)>"),
     "str and repr fail": (raising(StrExits(StrExits())), "StrExits", "<its __str__ raises SystemExit>"),
@@ -309,7 +315,7 @@ MORE: dict[str, Odd] = {
     "no attribute": (lambda: object().nothing, "AttributeError", "'object' object has no attribute 'nothing'"),  # type: ignore[attr-defined]
     "from C": (lambda: zlib.decompress(b"no"), "error", None),
     "from struct": (lambda: struct.unpack("i", b""), "error", "unpack requires a buffer of 4 bytes"),
-    "from sqlite": (lambda: sqlite3.connect(":memory:").execute("no"), "OperationalError", 'near "no": syntax error'),
+    "from sqlite": (bad_sql, "OperationalError", 'near "no": syntax error'),
     "from decimal": (lambda: decimal.Decimal("x"), "InvalidOperation", None),
     "from json": (lambda: json.loads("{"), "JSONDecodeError", None),
     "from socket": (raising(socket.gaierror(8, "who")), "gaierror", "[Errno 8] who"),

@@ -137,6 +137,21 @@ async def test_an_activity_that_is_not_idempotent_is_found() -> None:
     assert isinstance(raised.value, AssertionError)
 
 
+async def test_what_may_differ_can_be_named() -> None:
+    @activity
+    async def name_file(what: str) -> str:
+        return f"{what}-{activity_info().attempt}.csv"
+
+    @workflow
+    async def naming(ctx: Context):
+        yield ctx.complete((yield name_file("report")))
+
+    async with WorkflowEnvironment([naming], [name_file]) as env:
+        with pytest.raises(CrashDifference):
+            await env.crash_everywhere(naming)
+        await env.crash_everywhere(naming, ignoring=r"report-\d+")
+
+
 async def test_an_activity_that_may_run_only_once_is_told_as_that() -> None:
     @activity(retry=Retry(max_attempts=1))
     async def once() -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nexus_sdk.testing import WorkflowEnvironment
+
 ROOT = Path(__file__).parent.parent.parent
 
 DEFINITIONS = """
@@ -112,3 +114,12 @@ print(sorted(set(sys.modules) - before))
 def test_pytest_finds_it_by_its_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"]["pytest11"] == {"nexus": "nexus_sdk.testing.plugin"}
+
+
+async def test_what_outlives_its_event_loop_is_given_up(tmp_path: Path) -> None:
+    env = WorkflowEnvironment(store=f"sqlite:///{tmp_path}/nexus.db")
+    await env.open()
+    await env.crash_worker()
+    env.give_up()
+    env.give_up()
+    await env.close()

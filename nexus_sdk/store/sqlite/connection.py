@@ -114,7 +114,11 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+        try:
+            connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _open(self) -> sqlite3.Connection:
