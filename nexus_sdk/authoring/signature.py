@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from nexus_sdk.authoring.hints import names_around, resolved_hints
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.errors import PayloadError, SignatureMismatch
 
@@ -24,9 +24,15 @@ _ELIDED = _Elided()
 
 
 class Signature:
-    """The parameters of a workflow or activity, without a workflow's `ctx`."""
+    """The parameters of a workflow or activity, without a workflow's `ctx`.
 
-    def __init__(self, fn: Callable[..., Any], skip: int) -> None:
+    Args:
+        skip: so many parameters in front are left out.
+        local_names: what postponed annotations mean where the function is defined; by default what they mean where this
+            is made, which is right for decorators.
+    """
+
+    def __init__(self, fn: Callable[..., Any], skip: int, local_names: Mapping[str, Any] | None = None) -> None:
         self.fn = fn
         self.name = getattr(fn, "__name__", type(fn).__name__)
         signature = inspect.signature(fn)
@@ -34,14 +40,12 @@ class Signature:
         self._signature = signature.replace(parameters=self.parameters)
         self._names = [p.name for p in self.parameters]
         self._is_plain = all(p.kind in _POSITIONAL for p in self.parameters)
+        self.local_names = names_around(fn) if local_names is None else local_names
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
-        """The annotations, forward references resolved where they can be."""
-        try:
-            return typing.get_type_hints(self.fn, include_extras=True)
-        except Exception:  # an annotation only a type checker understands is no annotation to us
-            return {}
+        """The annotations, forward references resolved. One that only a type checker understands is left out."""
+        return resolved_hints(self.fn, self.local_names)
 
     @property
     def result_type(self) -> Any:

@@ -67,12 +67,13 @@ class Workflow(Generic[P, R]):
         timeout_us: int | None,
         child_id: str | None = None,
         is_detached: bool = False,
+        signature: Signature | None = None,
     ) -> None:
         self.fn = fn
         self.name = name
         self.version = version
         self.timeout_us = timeout_us
-        self.signature: Signature = Signature(fn, skip=1)
+        self.signature: Signature = signature or Signature(fn, skip=1)
         self.is_generator: bool = inspect.isasyncgenfunction(fn)
         self._child_id = child_id
         self._is_detached = is_detached
@@ -100,7 +101,7 @@ class Workflow(Generic[P, R]):
         """The same workflow as a child with this id; detached: it outlives its parent."""
         if id is not None:
             check_instance_id(id)
-        return Workflow(self.fn, self.name, self.version, self.timeout_us, id, detached)
+        return Workflow(self.fn, self.name, self.version, self.timeout_us, id, detached, self.signature)
 
     @property
     def result_type(self) -> Any:

@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Entry] = {
     "resume": Entry("tell:resume", "Let a suspended instance go on, or a blocked one try again."),
     "rewind": Entry("tell:rewind", "Retry a failed instance from its failed step."),
     "purge": Entry("purge:purge", "Erase finished instances with their histories."),
+    "replay": Entry("replay:replay", "Replay a recorded history with this code."),
     "lint": Entry("lint:lint", "Find what would not replay in workflows and their helpers."),
     "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, and say what to do."),
 }

@@ -240,7 +240,10 @@ class Turns:
         for event in decision.events:
             if isinstance(event, e.WorkflowBlocked):
                 what = f"{before.id} is blocked: {event.failure.type}: {event.failure.message}"
-                self._surroundings.environment.say("warning", what, {"instance_id": before.id})
+                self._surroundings.environment.say("warning", what, {"instance_id": before.id, "status": "blocked"})
+            elif isinstance(event, e.WorkflowUnblocked):
+                what = f"{before.id} is no longer blocked"
+                self._surroundings.environment.say("info", what, {"instance_id": before.id, "status": "running"})
         stopped = tuple(send.task_id for send in commit.sends if isinstance(send, CancelTask))
         return Taken(committed.deliveries, stopped, committed.is_ready)
 

@@ -44,10 +44,10 @@ class Pair:
 
     @property
     def mark(self) -> str:
-        """`` `` both, ``-`` recorded only, ``+`` asked for only, ``!`` both, but not the same."""
+        """``|`` the same, ``~`` the same in another place, ``-`` recorded only, ``+`` asked for only."""
         if self.recorded is None or self.asked is None:
             return "+" if self.recorded is None else "-"
-        return " " if self.is_same else "!"
+        return "|" if self.is_same else "~"
 
 
 def is_same(one: e.Output, other: e.Output) -> bool:

@@ -18,8 +18,8 @@ from nexus_sdk.replay.source import Place
 from nexus_sdk.replay.survey import Asked, survey
 
 _NO_CHANGE = (
-    "If nothing was changed, the code does something that differs from run to run (clock, random, environment, iteration "
-    "over a set): use ctx.now(), ctx.random, ctx.side_effect or an activity. `nexus lint` finds most of it."
+    "If nothing was changed, the code does something that differs from run to run (clock, random, environment, "
+    "iteration over a set): use ctx.now(), ctx.random, ctx.side_effect or an activity. `nexus lint` finds most of it."
 )
 
 
@@ -51,7 +51,7 @@ class Explanation:
         return [
             *diff_lines(self.pairs, width),
             "",
-            *(("What was changed?  " if i == 0 else "Or:  ") + one.text for i, one in enumerate(self.guesses)),
+            *(("Most likely:  " if i == 0 else "Or:  ") + one.text for i, one in enumerate(self.guesses)),
             "",
             "To mend it:",
             *(f"- {way}" for way in self.ways),
@@ -78,9 +78,7 @@ def explain(workflow: Workflow[Any, Any], played: Played, codec: Codec) -> Expla
     return Explanation(error, number, tuple(pairs), tuple(guesses), _ways(guesses, difference))
 
 
-def _held_to(
-    error: NonDeterminismError, recorded: Sequence[Recorded], asked: list[Asked], first: int
-) -> list[Asked]:
+def _held_to(error: NonDeterminismError, recorded: Sequence[Recorded], asked: list[Asked], first: int) -> list[Asked]:
     """What the code asks for, where the survey came by the same way; else only what is known for certain."""
     surveyed = asked[first] if first < len(asked) else None
     certain = error.mismatch.asked if error.mismatch is not None else None
@@ -118,7 +116,7 @@ def _ways(guesses: Sequence[Guess], difference: Difference) -> tuple[str, ...]:
         ways.insert(0, "A run that has failed is not replayed any more. To try its last step again: nexus rewind ID.")
     else:
         ways.append(
-            "Or give this instance up: nexus terminate ID, and start it anew. (nexus rewind is for instances that failed.)"
+            "Or give this instance up: nexus terminate ID, and start it anew. (nexus rewind is for what has failed.)"
         )
     return (*ways, _NO_CHANGE)
 
@@ -161,7 +159,7 @@ def diff_lines(pairs: Sequence[Pair], width: int) -> list[str]:
     if left + right + 7 > width:
         return [line for pair, old, new in rows for line in _stacked(pair, old, new)]
     lines = [f"   {'recorded':<{left}}  | replayed"]
-    lines += [f"{_pointer(pair)} {old:<{left}}  {pair.mark if pair.mark != ' ' else '|'} {new}" for pair, old, new in rows]
+    lines += [f"{_pointer(pair)} {old:<{left}}  {pair.mark} {new}" for pair, old, new in rows]
     return [line.rstrip() for line in lines]
 
 

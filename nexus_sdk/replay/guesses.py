@@ -77,8 +77,8 @@ def _main(difference: Difference) -> Guess:
     if same(old, new.event):
         return Guess(
             Change.REGROUPED,
-            f"{_name(old)} is the same, but in another place of the code's structure: it was operation {old.path} and is "
-            f"now {new.event.path}. Something was wrapped in a group or a helper, or taken out of one.",
+            f"{_name(old)} is the same, but in another place of the code's structure: it was operation {old.path} "
+            f"and is now {new.event.path}. Something was wrapped in a group or a helper, or taken out of one.",
         )
     return _between(old, new, difference)
 
@@ -99,7 +99,9 @@ def _between(old: e.Output, new: Asked, difference: Difference) -> Guess:
 
 def _at_an_end(old: e.Output, new: Asked, difference: Difference) -> Guess:
     if new.event.is_terminal and old.is_terminal:
-        return Guess(Change.ENDED, f"The run ended with {describe(old)}, and the code now ends with {describe(new.event)}.")
+        return Guess(
+            Change.ENDED, f"The run ended with {describe(old)}, and the code now ends with {describe(new.event)}."
+        )
     if new.event.is_terminal:
         how = "fails" if isinstance(new.event, e.WorkflowFailed) else "ends"
         return Guess(Change.REMOVED, f"{_name(old)} was removed, or the code {how} before it comes to it.")

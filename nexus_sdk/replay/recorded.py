@@ -21,6 +21,7 @@ from nexus_sdk.codec.wire_json import batch_from_json, batch_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.history import Batch, BatchHeader
+from nexus_sdk.core.payload import Codec
 from nexus_sdk.engine.apart import whole_batches
 from nexus_sdk.errors import HistoryCorruptedError, InvalidArgument
 from nexus_sdk.store.port import Store
@@ -96,7 +97,9 @@ class Recording:
             if run.number == number:
                 return run
         known = ", ".join(str(run.number) for run in self.runs)
-        raise InvalidArgument(f"there is no run {number} in this history of {self.instance_id}.", hint=f"It has: {known}.")
+        raise InvalidArgument(
+            f"there is no run {number} in this history of {self.instance_id}.", hint=f"It has: {known}."
+        )
 
 
 # --- from a store -----------------------------------------------------------------------------------------------------
@@ -128,11 +131,14 @@ async def load_recording(store: Store, instance_id: str) -> Recording:
 # --- as JSON ----------------------------------------------------------------------------------------------------------
 
 
-def recording_to_text(recording: Recording, dump: Callable[[Any], str] = json.dumps) -> str:
+def recording_to_text(
+    recording: Recording, dump: Callable[[Any], str] = json.dumps, *, codec: Codec | None = None
+) -> str:
     """The text of an exported history: JSON with a line for each batch.
 
     Args:
         dump: one JSON value to one line.
+        codec: what shows the values, bound to the instance. The exact bytes stay as they are: encrypted, say.
     """
     import nexus_sdk
 
@@ -146,7 +152,7 @@ def recording_to_text(recording: Recording, dump: Callable[[Any], str] = json.du
     }
     runs = [
         f'{{"run": {run.number}, "run_id": {dump(run.header.run_id)}, "batches": [\n'
-        + ",\n".join(dump(batch_to_json(batch, data=data)) for batch, data in _with_bytes(run))
+        + ",\n".join(dump(batch_to_json(batch, data=data, codec=codec)) for batch, data in _with_bytes(run))
         + "\n]}"
         for run in recording.runs
     ]
@@ -169,7 +175,8 @@ def recording_from_json(exported: Any, *, where: str = "this") -> Recording:
     form = exported.get("format")
     if form != FORMAT:
         raise HistoryCorruptedError(
-            f"{where} is not an exported history that this version knows: its format is {str(form)[:60]!r}, not {FORMAT!r}.",
+            f"{where} is not an exported history that this version knows: its format is {str(form)[:60]!r}, "
+            f"not {FORMAT!r}.",
             hint=f"If it comes from a newer version, upgrade: pip install --upgrade nexus-sdk. Otherwise: {_EXPORT}",
         )
     runs = exported.get("runs")
@@ -187,12 +194,21 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     """
     name = repr(str(path))
     try:
-        exported = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidArgument(f"there is no history to read at {name}: {error.strerror}.", hint=_EXPORT) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise HistoryCorruptedError(f"{name} is not JSON: {error}.", hint=_EXPORT) from None
-    return recording_from_json(exported, where=name)
+    return recording_from_text(text, where=name)
+
+
+def recording_from_text(text: str, *, where: str = "this") -> Recording:
+    """The recording of an exported text; raises as `recording_from_json`."""
+    try:
+        exported = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HistoryCorruptedError(f"{where} is not JSON: {error}.", hint=_EXPORT) from None
+    return recording_from_json(exported, where=where)
 
 
 def _with_bytes(run: RecordedRun) -> Sequence[tuple[Batch, bytes | None]]:

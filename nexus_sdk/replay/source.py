@@ -63,7 +63,9 @@ def lines_around(place: Place, *, before: int, after: int) -> list[tuple[int, st
     """Numbered lines of the file around a place, as they are written; empty where the source is not at hand."""
     lines = linecache.getlines(place.file)
     first = max(1, place.line - before)
-    return [(number, lines[number - 1].rstrip("\n")) for number in range(first, min(len(lines), place.line + after) + 1)]
+    return [
+        (number, lines[number - 1].rstrip("\n")) for number in range(first, min(len(lines), place.line + after) + 1)
+    ]
 
 
 def frames_of(program: Program) -> list[FrameType]:

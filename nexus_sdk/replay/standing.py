@@ -207,4 +207,3 @@ def variables_of(frame: FrameType) -> dict[str, Any]:
         for name, value in dict(frame.f_locals).items()
         if not isinstance(value, Context) and not name.startswith(".")
     }
-

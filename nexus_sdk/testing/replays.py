@@ -86,7 +86,9 @@ def _default_codec() -> Codec:
 def _runs_of(history: Recorded, number: int | None) -> Sequence[RecordedRun]:
     if isinstance(history, str | os.PathLike):
         recording = read_recording(history)
-        return recording.runs if number is None or len(recording.runs) == 1 else [recording.run(number)]
+        if number is not None and len(recording.runs) == 1:
+            return [replace(recording.runs[0], number=number)]
+        return recording.runs if number is None else [recording.run(number)]
     if not isinstance(history, Iterable):
         raise InvalidArgument(
             f"assert_replays takes a history, its events, or the path of an exported one, got {shown(history)}.",

@@ -195,7 +195,8 @@ def staged_activity(name: str, real: Activity[Any, Any] | None, stage: Stage) ->
         real: the definition; None where only a name was mocked: then any arguments are taken.
     """
     role: Role = (Activity, name)
-    signature = HeardSignature(real.fn if real is not None else _anything, partial(stage.heard, role))
+    original = real.signature if real is not None else Signature(_anything, skip=0)
+    signature = HeardSignature(original, partial(stage.heard, role))
     if real is not None and stage.mock_of(role) is None:
         return Activity(real.fn, name, real.activity_options, real.compensate, signature)
 
@@ -214,8 +215,8 @@ def _anything(*arguments: Any) -> None:
 class HeardSignature(Signature):
     """A signature that tells of the arguments when an attempt binds them: right before it runs, on the event loop."""
 
-    def __init__(self, fn: Callable[..., Any], hear: Callable[[tuple[Any, ...]], None]) -> None:
-        super().__init__(fn, skip=0)
+    def __init__(self, original: Signature, hear: Callable[[tuple[Any, ...]], None]) -> None:
+        super().__init__(original.fn, skip=0, local_names=original.local_names)
         self._hear = hear
 
     def unbind(self, recorded: Any, codec: Codec) -> tuple[list[Any], dict[str, Any]]:

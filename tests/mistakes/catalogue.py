@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import Any
 
 from nexus_sdk import Nexus, NexusError
+from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.encryption import Encryption
 from nexus_sdk.codec.pickles import CloudpickleCodec
-from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities

@@ -11,6 +11,7 @@ import pytest
 from nexus_sdk import Context, HistoryCorruptedError, InvalidArgument, NonDeterminismError, activity, workflow
 from nexus_sdk.client.history import History
 from nexus_sdk.codec.wire_json import batch_to_json
+from nexus_sdk.replay.recorded import load_recording, recording_to_text
 from nexus_sdk.testing import WorkflowEnvironment, assert_replays
 from nexus_sdk.testing.laws import runs_of
 from tests.scenarios.shapes import ACTIVITIES, SHAPES, WORKFLOWS
@@ -111,6 +112,31 @@ def test_other_arguments_are_compared_when_it_is_asked_for(history: History, tmp
         assert_replays(dearer, history, strict=True)
     with pytest.raises(InvalidArgument, match="with its batches"):
         assert_replays(order, list(history), strict=True)
+
+
+async def test_all_runs_of_a_file_are_replayed(tmp_path: Path) -> None:
+    @workflow
+    async def counting(ctx: Context, left: int):
+        yield charge(ctx.run)
+        if left:
+            yield ctx.continue_as_new(left - 1)
+
+    @workflow(name="counting")
+    async def changed(ctx: Context, left: int):
+        yield ship(ctx.run) if ctx.run == 2 else charge(ctx.run)
+        if left:
+            yield ctx.continue_as_new(left - 1)
+
+    async with WorkflowEnvironment([counting], [charge]) as env:
+        await env.run(counting, 2, id="it")
+        path = tmp_path / "history.json"
+        path.write_text(recording_to_text(await load_recording(env.app.store, "it")), encoding="utf-8")
+    assert_replays(counting, path, strict=True)
+    assert_replays(changed, path, run=3)
+    with pytest.raises(NonDeterminismError, match="history has activity 'charge'"):
+        assert_replays(changed, path)
+    with pytest.raises(InvalidArgument, match="no run 4"):
+        assert_replays(changed, path, run=4)
 
 
 def test_every_beginning_of_a_history_replays(history: History) -> None:

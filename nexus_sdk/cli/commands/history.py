@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,11 +16,8 @@ from nexus_sdk.cli.spans import spans_of
 from nexus_sdk.cli.timeline import put_rows, rows_of
 from nexus_sdk.client.client import Client
 from nexus_sdk.client.status import InstanceStatus
-from nexus_sdk.codec import wire
-from nexus_sdk.codec.wire_json import batch_to_json
-from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Codec
-from nexus_sdk.engine.apart import whole_batches
+from nexus_sdk.replay.recorded import Recording, load_recording, recording_to_text
 
 
 @told
@@ -36,22 +34,14 @@ def history(
         raise Mistake("--events is for people, --json has every event anyway.", hint="Leave one of them out.")
     found = checked(app_for(app, store), may_make=False)
 
-    async def look(client: Client) -> tuple[InstanceStatus, list[Batch], list[bytes], Codec]:
-        handle = client.get(id)
-        loaded = await client.store.load(id)
-        whole = [batch.data for batch in await whole_batches(client.store, id, loaded.batches, every=True)]
-        batches = [wire.decode_batch(data) for data in whole]
-        wire.verify(batches)
-        return await handle.status(), batches, whole, client.codec.bound_to(id)
+    async def look(client: Client) -> tuple[InstanceStatus, Recording, Codec]:
+        return await client.get(id).status(), await load_recording(client.store, id), client.codec.bound_to(id)
 
-    status, batches, stored, codec = ask(found, look)
+    status, recording, codec = ask(found, look)
     if json:
-        lines = [
-            output.json_text(batch_to_json(batch, data=data, codec=codec), is_compact=True)
-            for batch, data in zip(batches, stored, strict=True)
-        ]
-        print("[\n" + ",\n".join(lines) + "\n]")
+        print(recording_to_text(recording, partial(output.json_text, is_compact=True), codec=codec))
         return
+    batches = recording.run().batches
     head = f"{status.workflow}, {status.status}" + ("" if status.run == 1 else f", run {status.run}")
     output.put_cut((status.id, "bold"), f"  {head}, {output.moment_text(status.created_at)}")
     if events:

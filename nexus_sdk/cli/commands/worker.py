@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 import typer
@@ -50,12 +52,14 @@ def worker(
     if any(not name.strip() for name in queue or ()):
         raise Mistake("--queue needs a name.", hint="Leave it out to serve the queues that the activities name.")
     served = checked(find_app(app, store), may_make=True)
-    asyncio.run(_Serving(served, queue or None, concurrency, json).serve())
+    asyncio.run(Serving(served, queue or None, concurrency, json).serve())
     release(served)
 
 
-class _Serving:
-    """One run of the command."""
+class Serving:
+    """Serves until asked to stop, tells what happens meanwhile, drains."""
+
+    drain_seconds = 10.0
 
     def __init__(self, app: Nexus, queues: list[str] | None, concurrency: int, is_json: bool) -> None:
         self._app = app
@@ -69,20 +73,30 @@ class _Serving:
     async def serve(self) -> None:
         """Serve until asked to stop, then drain."""
         with live(self._line) as leave:
-            async with signals(self._drain, leave) as asked:
-                async with self._app.worker(self._queues, self._concurrency) as self._worker:
-                    self._tell_start(self._worker)
+            async with self._stopping(leave) as asked:
+                async with self._app.worker(
+                    self._queues, self._concurrency, drain_seconds=self.drain_seconds
+                ) as self._worker:
+                    await self._begin(self._worker)
                     counting = asyncio.create_task(self._count())
                     await asked.wait()
                     counting.cancel()
                     await asyncio.gather(counting, return_exceptions=True)
                 await self._look()  # what ended while it drained counts too
         await self._app.store.close()
+        self._tell_end()
+
+    def _stopping(self, leave: Callable[[], None]) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set when it is to stop; `leave` is called before the process ends at once."""
+        return signals(self._drain, leave)
+
+    def _tell_end(self) -> None:
         ends = self._tally.ends()
         said = "".join(f"; {number} {status}" for status, number in ends.items() if number)
         self._tell("stopped", f"stopped{said}", **ends)
 
-    def _tell_start(self, worker: Worker) -> None:
+    async def _begin(self, worker: Worker) -> None:
+        """Tell that it serves."""
         registry = self._app.registry
         queues = self._queues or sorted(registry.task_queues)
         workflows = sorted({name for name, _ in registry.workflows})
