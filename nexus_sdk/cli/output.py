@@ -150,9 +150,11 @@ def json_text(data: Any, *, is_compact: bool = False) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A user's value as JSON data; its repr where it has none."""
-    from nexus_sdk.codec.wire_json import value_to_json
+    """A user's value as JSON data; its repr where it has none. What is opaque stays so."""
+    from nexus_sdk.codec.wire_json import Opaque, value_to_json
 
+    if isinstance(value, Opaque):
+        return value
     try:
         return value_to_json(value)
     except Exception:  # a value of an app with a codec of its own; showing it must not fail
@@ -170,7 +172,7 @@ def brief(value: Any, width: int = 200) -> str:
 
 def sentence(value: Any) -> str:
     """A custom status for people: a text as it is, an object as ``name value · name value``."""
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and not hasattr(value, "text"):
         return " · ".join(f"{name} {brief(item)}" for name, item in value.items())
     return brief(value)
 

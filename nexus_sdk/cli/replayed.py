@@ -130,7 +130,7 @@ def put_standing(standing: Standing | None, place: Place | None) -> None:
         )
         return
     for strand in strands:
-        output.put(*strand_head(strand))
+        output.put_cut(*strand_head(strand))
         for level in strand.levels:
             for name, value in level.variables.items():
                 output.put_hanging([(f"    {name} = ", "cyan")], value)

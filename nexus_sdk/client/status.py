@@ -12,6 +12,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
+from nexus_sdk.errors import PayloadUnreadable
 from nexus_sdk.store.port import InstanceRecord
 
 
@@ -22,7 +23,8 @@ class InstanceStatus:
     Attributes:
         created_at, updated_at: aware UTC; when it was started, and its last turn.
         run: 1 for the first; counts up at each continue-as-new and rewind.
-        custom_status: what the workflow set with `ctx.set_status`, None if nothing.
+        custom_status: what the workflow set with `ctx.set_status`, None if nothing. Where the codec that asks cannot
+            read it (it lacks the key, say), what can be shown of it: a dict with its `encoding` and `size`.
         failure: its `.type`, `.message`, `.code` and `.traceback`; None while nothing is wrong.
         attributes: those it was started with.
         parent_id: the instance that started it as a child, None if no other did.
@@ -64,9 +66,6 @@ class Page(Sequence[InstanceStatus]):
 
 def status_of(record: InstanceRecord, codec: Codec) -> InstanceStatus:
     """The client's view of a record."""
-    custom = None if record.custom_status is None else codec.bound_to(record.id).decode(
-        wire.decode_payload(record.custom_status)
-    )
     return InstanceStatus(
         record.id,
         record.status,
@@ -75,8 +74,19 @@ def status_of(record: InstanceRecord, codec: Codec) -> InstanceStatus:
         record.run,
         datetime_of(record.created_us),
         datetime_of(record.updated_us),
-        custom,
+        None if record.custom_status is None else _value_of(record.custom_status, codec.bound_to(record.id)),
         None if record.failure is None else wire.decode_failure(record.failure),
         dict(record.attributes),
         record.parent.instance_id if record.parent else None,
     )
+
+
+def _value_of(data: bytes, codec: Codec) -> Any:
+    """A custom status. To look at an instance, or to list it among others, needs nobody's key."""
+    payload = wire.decode_payload(data)
+    try:
+        return codec.decode(payload)
+    except PayloadUnreadable:
+        from nexus_sdk.codec.wire_json import payload_to_json
+
+        return payload_to_json(payload, codec)

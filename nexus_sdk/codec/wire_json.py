@@ -59,7 +59,7 @@ def value_to_json(value: Any) -> Any:
     Raises:
         PayloadError: it cannot be encoded.
     """
-    return _payload_to_json(_CODEC.encode(value), None)
+    return payload_to_json(_CODEC.encode(value), None)
 
 
 def batch_to_json(batch: Batch, *, data: bytes | None = None, codec: Codec | None = None) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _fields_to_json(value: Any, codec: Codec | None) -> dict[str, Any]:
 def _to_json(value: Any, codec: Codec | None) -> Any:
     """A field of an event."""
     if isinstance(value, Payload):
-        return _payload_to_json(value, codec)
+        return payload_to_json(value, codec)
     if isinstance(value, Event):
         return event_to_json(value, codec)
     if isinstance(value, Failure):
@@ -125,8 +125,12 @@ def _to_json(value: Any, codec: Codec | None) -> Any:
     return _value_to_json(value)
 
 
-def _payload_to_json(payload: Payload, codec: Codec | None) -> Any:
-    """The value where it can be shown; what is known of it otherwise."""
+def payload_to_json(payload: Payload, codec: Codec | None) -> Any:
+    """The value where it can be shown; what is known of it, as `Opaque`, otherwise.
+
+    Args:
+        codec: see `event_to_json`.
+    """
     if payload.encoding == NO_VALUE.encoding:
         return None
     known: dict[str, Any] = {"encoding": payload.encoding, "size": payload.size, "digest": payload.digest.hex()}

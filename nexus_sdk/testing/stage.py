@@ -262,7 +262,7 @@ class StagedWorkflow(Workflow[Any, Any]):
     """A workflow whose runs the stage hears of, and which its mock answers for, if one stands for it."""
 
     def __init__(self, real: Workflow[Any, Any], stage: Stage, *, is_strict: bool) -> None:
-        super().__init__(real.fn, real.name, real.version, real.timeout_us)
+        super().__init__(real.fn, real.name, real.version, real.timeout_us, signature=real.signature)
         self._stage = stage
         self._is_strict = is_strict
 

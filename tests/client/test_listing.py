@@ -93,6 +93,16 @@ async def test_pages_follow_each_other_without_gap_or_repetition(env: Any) -> No
     assert seen == everything
 
 
+async def test_instances_are_listed_for_those_without_their_codec(environment: Any) -> None:
+    """What one workflow has set as its status must not hide it, or the others."""
+    env = await environment(quick, codec=CodecChain(Compression(bytes_min=0), values=Shouting()))
+    await env.start(quick, 1, id="shouting")
+    await env.settle()
+    (status,) = await Nexus(env.app.store).client().list()
+    assert (status.id, status.status) == ("shouting", "completed")
+    assert status.custom_status["encoding"] == "shouting+zlib"
+
+
 async def test_a_status_tells_all_there_is(env: Any) -> None:
     status = (await env.client.list(attributes={"number": 3}))[0]
     assert (status.id, status.status, status.workflow, status.version, status.run) == (
