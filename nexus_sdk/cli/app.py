@@ -40,6 +40,7 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = {
     "run": Entry("run:run", "Run a workflow to its end, here, with an embedded worker."),
     "worker": Entry("worker:worker", "Serve workflows and activities until told to stop."),
+    "dev": Entry("dev:dev", "Serve as worker does, and reload the code when it changes."),
     "start": Entry("run:start", "Start a workflow and leave it to workers."),
     "list": Entry("listing:list_instances", "List instances, the newest first."),
     "show": Entry("look:show", "Show an instance: status, result, what it waits for."),
@@ -191,14 +192,19 @@ class _Stderr:
         sys.stderr.flush()
 
 
-def run() -> None:
-    """Run the command line of this process."""
+def set_up_streams() -> None:
+    """Make stdout and stderr take whatever is written to them."""
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started it
         nowhere = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a strange name must not end a command
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    set_up_streams()
     try:
         try:
             app(prog_name="nexus")

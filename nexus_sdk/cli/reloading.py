@@ -21,6 +21,9 @@ REST_SECONDS = 0.1
 GONE_SECONDS = 1.0
 """So long a file may be missing before it counts as removed: editors put a new one in its place."""
 
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of these names hold what was installed."""
+
 Sight = tuple[int, int, int] | None
 """What a look at a file shows: when it was modified, its size and its inode; None where there is none."""
 
@@ -103,13 +106,15 @@ def own_files(modules: Mapping[str, object] = sys.modules) -> set[str]:
 def is_own(file: str) -> bool:
     """Whether a file is the user's: not Python's, not installed, not this package's, and really there."""
     path = os.path.abspath(file)
-    if not {"site-packages", "dist-packages"}.isdisjoint(path.split(os.sep)) or not os.path.isfile(path):
-        return False
-    return not any(path.startswith(folder) for folder in _others())
+    return not _is_others(path) and os.path.isfile(path)
+
+
+def _is_others(path: str) -> bool:
+    return not INSTALLED.isdisjoint(path.split(os.sep)) or path.startswith(_libraries())
 
 
 @cache
-def _others() -> tuple[str, ...]:
+def _libraries() -> tuple[str, ...]:
     library = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     found = {*library, *map(os.path.realpath, library), os.path.dirname(os.path.abspath(nexus_sdk.__file__))}
     return tuple(folder + os.sep for folder in found)
@@ -163,9 +168,7 @@ def _places_of(name: str) -> Iterator[str]:
     """The files that would make a module of this name, or of a package above it, be found."""
     parts = name.split(".")
     for folder in {os.path.abspath(entry or os.curdir) for entry in sys.path}:
-        if not {"site-packages", "dist-packages"}.isdisjoint(folder.split(os.sep)):
-            continue
-        if any((folder + os.sep).startswith(other) for other in _others()):
+        if not os.path.isdir(folder) or _is_others(folder + os.sep):
             continue
         for depth in range(1, len(parts) + 1):
             stem = os.path.join(folder, *parts[:depth])

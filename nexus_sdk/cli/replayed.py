@@ -131,19 +131,28 @@ def put_standing(standing: Standing | None, place: Place | None) -> None:
         return
     for strand in strands:
         output.put_cut(*strand_head(strand))
-        for level in strand.levels:
-            for name, value in level.variables.items():
-                output.put_hanging([(f"    {name} = ", "cyan")], value)
+        for name, value in strand_lines(strand):
+            output.put_hanging([name], value)
 
 
 def strand_head(strand: Strand) -> list[Piece]:
-    """The line that a strand stands on, and what it is about to get."""
+    """The line that a strand stands on."""
     place = strand.place
     level = strand.levels[-1] if strand.levels else None
     name = f"{level.function if level else ''} {strand.path}".strip()
     pieces: list[Piece] = [("▶ " if strand.is_next and output.can_draw() else "> " if strand.is_next else "  ", "bold")]
-    pieces += [(name, "bold"), (f"  {place.short}  " if place else "", "dim"), place.text if place else ""]
-    return [*pieces, (f"  ← {strand.gets}", "green")] if strand.gets else pieces
+    return [*pieces, (name, "bold"), (f"  {place.short}  " if place else "", "dim"), place.text if place else ""]
+
+
+def strand_lines(strand: Strand) -> Iterator[tuple[Piece, str]]:
+    """What a strand is about to get, and the variables of its functions: each a name and a value."""
+    if strand.gets:
+        yield ("    ← " if output.can_draw() else "    <- ", "green"), strand.gets
+    for level in strand.levels:
+        if len(strand.levels) > 1:
+            yield f"  {level.function}  ", level.place.short
+        for name, value in level.variables.items():
+            yield (f"    {name} = ", "cyan"), value
 
 
 def put_explanation(explanation: Explanation) -> None:

@@ -16,7 +16,7 @@ from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.cli import output
 from nexus_sdk.cli.keys import can_read_keys, full_screen
 from nexus_sdk.cli.output import Piece
-from nexus_sdk.cli.replayed import ReplayText, strand_head
+from nexus_sdk.cli.replayed import ReplayText, strand_head, strand_lines
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.replay.explanation import Explanation
 from nexus_sdk.replay.player import Played
@@ -262,10 +262,7 @@ class Stepper:
         lines: list[Line] = []
         for strand in _nearest_first(standing):
             lines.append(strand_head(strand))
-            for level in strand.levels:
-                if len(strand.levels) > 1:
-                    lines.append([f"  {level.function}  ", (level.place.short, "dim")])
-                lines += [[(f"    {name} = ", "cyan"), value] for name, value in level.variables.items()]
+            lines += [[name, value] for name, value in strand_lines(strand)]
         if not lines:
             lines.append([(self._nothing_runs(), "dim")])
         if len(lines) > height:
@@ -341,23 +338,14 @@ def _nearest_first(standing: Standing | None) -> Sequence[Strand]:
 
 
 def _keys_line(width: int) -> Line:
-    keys = (
-        ("n", "next"),
-        ("b", "back"),
-        ("g", "go to"),
-        ("/", "search"),
-        ("v", "values"),
-        ("d", "why"),
-        ("?", "keys"),
-        ("q", "quit"),
-    )
+    keys = ("n next", "b back", "g go to", "/ search", "v values", "q quit", "? keys", "d why")
     pieces: Line = []
     used = 0
-    for key, what in keys:
-        used += len(key) + len(what) + 3
+    for text in keys:
+        used += len(text) + 2
         if used > width:
             break
-        pieces += [(key, "bold"), (f" {what}  ", "dim")]
+        pieces += [(text[0], "bold"), (f"{text[1:]}  ", "dim")]
     return pieces
 
 

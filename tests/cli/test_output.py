@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexus_sdk.cli.output import brief, duration_text, plain, sentence, traceback_of
+from nexus_sdk.codec.wire_json import Opaque
 from nexus_sdk.core.failure import Failure
 
 
@@ -20,6 +21,8 @@ def test_a_custom_status_reads_as_a_sentence() -> None:
     assert sentence({"storing": "3 of 4 files", "skipped": 1}) == "storing 3 of 4 files · skipped 1"
     assert sentence("half-way") == "half-way"
     assert sentence([1, 2]) == "[1, 2]"
+    hidden = Opaque(encoding="msgpack+aes-gcm", size=21, key_id="2026")
+    assert sentence(plain(hidden)) == "<21 bytes, msgpack+aes-gcm, key '2026'>"
 
 
 def test_one_line_is_one_line_whatever_it_holds() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus_sdk import Context, InstanceNotFound, InvalidArgument, StoreError, workflow
+from nexus_sdk import Context, InstanceNotFound, InvalidArgument, Nexus, StoreError, workflow
+from nexus_sdk.codec import CodecChain, Encryption
 
 
 @workflow
@@ -93,14 +94,15 @@ async def test_pages_follow_each_other_without_gap_or_repetition(env: Any) -> No
     assert seen == everything
 
 
-async def test_instances_are_listed_for_those_without_their_codec(environment: Any) -> None:
-    """What one workflow has set as its status must not hide it, or the others."""
-    env = await environment(quick, codec=CodecChain(Compression(bytes_min=0), values=Shouting()))
-    await env.start(quick, 1, id="shouting")
+async def test_who_has_no_key_can_list_all_the_same(environment: Any) -> None:
+    env = await environment(quick, codec=CodecChain(Encryption({"2026": bytes(range(32))})))
+    await env.start(quick, 1, id="hidden")
     await env.settle()
-    (status,) = await Nexus(env.app.store).client().list()
-    assert (status.id, status.status) == ("shouting", "completed")
-    assert status.custom_status["encoding"] == "shouting+zlib"
+    for codec in (None, CodecChain(Encryption({"2027": bytes(32)}))):
+        (status,) = await Nexus(env.app.store, codec=codec).client().list()
+        assert (status.id, status.status) == ("hidden", "completed")
+        assert status.custom_status["encoding"] == "msgpack+aes-gcm"
+        assert status.custom_status["key_id"] == "2026"
 
 
 async def test_a_status_tells_all_there_is(env: Any) -> None:

@@ -34,7 +34,8 @@ WAITS = (e.EventAwaited, e.TimerStarted)
 QUICK = frozenset(
     ["start", "event", "cancel", "terminate", "suspend", "resume", "rewind", "purge", "show", "history", "list"]
 )
-"""Commands that only look or send: run in this process, because starting one takes longer than the command."""
+"""Commands that only look or send: run in this process, because starting one takes longer than the command. Not with
+`--app`: a module is imported once in a process, and what it read from the environment then would stay."""
 
 
 class Shell:
@@ -61,7 +62,7 @@ class Shell:
             self._export(text)
             return
         words = shlex.split(text)
-        if words[0] == "nexus" and words[1] in QUICK:
+        if words[0] == "nexus" and words[1] in QUICK and "--app" not in words:
             assert_shown(command, self._said_here(words[1:]))
             return
         process = self._started(text.removesuffix(" &"))

@@ -115,4 +115,4 @@ def _put_failure(status: InstanceStatus, store: str | None) -> None:
     if status.status is Status.FAILED:
         output.put("Retry from the failed step:  ", continuing("rewind", id=status.id, store=store))
     if status.status is Status.BLOCKED:
-        output.put("Mend the code, then:  ", continuing("resume", id=status.id, store=store))
+        output.put("Mend the cause, then:  ", continuing("resume", id=status.id, store=store))

@@ -195,7 +195,9 @@ def _tell_end(error: NexusError, instance_id: str, again: str, store: str | None
             f"Mend the cause, then retry from the failed step:  {continuing('rewind', id=instance_id, store=store)}"
         )
     if blocked:
-        steps.append(f"Mend the code, then go on:  {again}")
+        # Mended code is noticed; a key that was added, or memory, is not.
+        steps.append(f"Mend the cause, then let it try again:  {continuing('resume', id=instance_id, store=store)}")
+        steps.append(f"Go on with:  {again}")
     tell(error, is_json=False, next_steps=tuple(steps))
 
 
