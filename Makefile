@@ -48,6 +48,9 @@ test: $(STAMP) ## the tests, from nothing (PYTEST_ARGS="-x -k name" to choose)
 
 check: lint types test ## the whole house: lint, types, tests
 
+record: $(STAMP) ## record histories for the corpus and show what differs (RECORD_ARGS="hello --accept" to keep it)
+	$(BIN)/python tests/recorded/record.py $(RECORD_ARGS)
+
 reference: $(STAMP) ## write the reference of Python names from the docstrings
 	$(BIN)/python docs/reference/generate_python.py
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -28,14 +27,15 @@ from nexus_sdk.cli import output
 from nexus_sdk.cli.access import checked, continuing
 from nexus_sdk.cli.app import set_up_logs, set_up_streams
 from nexus_sdk.cli.commands.worker import Serving
+from nexus_sdk.cli.line import Line
 from nexus_sdk.cli.loading import find_app
 from nexus_sdk.cli.mistakes import FAILED, Mistake, described, exit_code, tell
-from nexus_sdk.cli.reloading import files_of_failure, own_files, place_of, short
-from nexus_sdk.cli.serving import Stopped, leave_now, release, unless
+from nexus_sdk.cli.reloading import Request, files_of_failure, own_files, place_of, short
+from nexus_sdk.cli.serving import Stopped, leave_now, unless
 from nexus_sdk.cli.views import instances_text
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.worker import Worker
-from nexus_sdk.errors import DefinitionError, InstanceNotFound, NexusError, StoreError
+from nexus_sdk.errors import BlockingError, DefinitionError, InstanceNotFound, NexusError, StoreError
 from nexus_sdk.store.open import redact
 from nexus_sdk.store.port import InstanceRecord, Query
 
@@ -59,57 +59,27 @@ LEAVE_SECONDS = 0.2
 NOT_SERVED = "Nothing is served until it is mended; what is recorded waits. The next change is tried at once."
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What this process is told to serve.
+class Orders:
+    """What the process that watches asks for, heard on a thread.
 
     Attributes:
-        app: ``MODULE[:APP]``, as it was typed.
-        verbosity: how much is logged, see `set_up_logs`.
-        changed: the files that have changed; empty at the first start.
-        noticed_at: when that was seen, in seconds since the epoch.
+        stop: drains and ends; what is being loaded has nothing to drain.
+        leave: takes the live line away before the process ends at once.
     """
 
-    app: str
-    store: str | None
-    queues: list[str] | None
-    concurrency: int
-    is_json: bool
-    verbosity: int
-    changed: list[str]
-    noticed_at: float
-
-
-class Line:
-    """The line to the process that watches: a JSON value per line, both ways. When it ends, that process is gone."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-        self._reader = end.makefile("r", encoding="utf-8")
-        self._lock = threading.Lock()
-        self.stop: Callable[[str], None] = lambda why: leave_now(0)  # nothing is served yet: nothing to drain
+    def __init__(self) -> None:
+        self.stop: Callable[[str], object] = lambda why: leave_now(0)
         self.leave: Callable[[], None] = lambda: None
 
-    def request(self) -> Request:
-        """What is to be served: the first thing that is said."""
-        return Request(**json.loads(self._reader.readline()))
+    def take(self, order: dict[str, Any]) -> None:
+        """Do what is asked."""
+        if order["ask"] == "leave":
+            self.end()
+        with suppress(RuntimeError):  # the event loop is closed: it is ending anyway
+            self.stop(order["ask"])
 
-    def say(self, **news: Any) -> None:
-        """Tell the other side."""
-        with self._lock, suppress(OSError):
-            self._end.sendall(json.dumps(news).encode() + b"\n")
-
-    def listen(self) -> None:
-        """Hear from now on what is asked, on a thread."""
-        threading.Thread(target=self._listen, name="nexus dev", daemon=True).start()
-
-    def _listen(self) -> None:
-        with suppress(OSError):
-            for line in self._reader:
-                asked = json.loads(line)["ask"]
-                if asked == "leave":
-                    break
-                self.stop(asked)
+    def end(self) -> None:
+        """End the process now: it was asked for, or nobody is there any more to ask for anything."""
         # Whoever holds the terminal's lock must not keep this process alive.
         leaving = threading.Thread(target=self.leave, daemon=True)
         leaving.start()
@@ -122,7 +92,7 @@ class Reloaded(Serving):
 
     drain_seconds = DRAIN_SECONDS
 
-    def __init__(self, app: Nexus, request: Request, line: Line) -> None:
+    def __init__(self, app: Nexus, request: Request, line: Line, orders: Orders) -> None:
         heard = dataclasses.replace(app.environment, say=self._hear)
         registry = app.registry
         super().__init__(
@@ -138,7 +108,8 @@ class Reloaded(Serving):
             request.is_json,
         )
         self._request = request
-        self._channel = line
+        self._line_out = line
+        self._orders = orders
         self._say_plainly = app.environment.say
         self._blocked: set[str] = set()
         self._news: asyncio.Queue[str] = asyncio.Queue()
@@ -156,8 +127,8 @@ class Reloaded(Serving):
                 self._drain()
             self._asked.set()
 
-        self._channel.leave = leave
-        self._channel.stop = lambda why: _unless_closed(lambda: loop.call_soon_threadsafe(stop, why))
+        self._orders.leave = leave
+        self._orders.stop = lambda why: loop.call_soon_threadsafe(stop, why)
         telling = asyncio.create_task(self._tell_news(), name="nexus dev news")
         try:
             yield self._asked
@@ -178,6 +149,7 @@ class Reloaded(Serving):
     def _tell_end(self) -> None:
         if self._why == "stop":
             super()._tell_end()
+            self._line_out.say(stopped=True)
 
     # --- the change -------------------------------------------------------------------------------------------------
 
@@ -264,46 +236,44 @@ class Reloaded(Serving):
                     self._tell_unblocked([instance_id])
                 elif record.status is Status.BLOCKED and instance_id not in self._blocked:
                     self._blocked.add(instance_id)
-                    self._tell_blocked([record], set())
+                    self._tell_blocked([record], ())
 
     def _look_for_modules(self) -> None:
         if not self._files.issuperset(found := own_files()):
             self._files |= found
-            self._channel.say(watch=sorted(self._files))
+            self._line_out.say(watch=sorted(self._files))
 
-    def _tell_blocked(self, records: list[InstanceRecord], before: set[str]) -> None:
-        for number, record in enumerate(records):
-            if number == TOLD_MAX and not self._is_json:
-                rest = len(records) - TOLD_MAX
-                listing = continuing("list", "--status", "blocked", store=self._request.store)
-                output.say(f"{rest} more {'is' if rest == 1 else 'are'} blocked: {listing}")
-                return
-            self._tell_one_blocked(record, was_before=record.id in before)
-
-    def _tell_one_blocked(self, record: InstanceRecord, was_before: bool) -> None:
-        from nexus_sdk.codec import wire
-
-        failure = wire.decode_failure(record.failure) if record.failure is not None else None
-        code = (failure.code if failure else None) or "NX200"
-        message = failure.message if failure else ""
-        reason = message.partition("\n")[0].removeprefix(f"[{code}] ")
-        reason = reason.removeprefix(record.id).removeprefix(",").removeprefix(":").strip()
-        step = continuing("replay", self._target(record), "--id", record.id, store=self._request.store)
+    def _tell_blocked(self, records: Sequence[InstanceRecord], before: Collection[str]) -> None:
+        """Tell of those that are blocked, and once what can be done."""
         if self._is_json:
-            self._tell(
-                "blocked", "", id=record.id, code=code, message=message, next=step, was_blocked_before=was_before
-            )
+            for record in records:
+                code, message = _reason(record)
+                fields = {"code": code, "message": message, "next": self._explanation(record)}
+                self._tell("blocked", "", id=record.id, **fields, was_blocked_before=record.id in before)
             return
-        head = (record.id, "bold"), (" is still blocked: " if was_before else " is blocked: ", ""), (code, "bold red")
-        output.say(*head, f" {reason}")
-        output.say(f"  mend or revert the code, and it goes on; what happened: {step}", style="dim")
+        for record in records[:TOLD_MAX]:
+            code, message = _reason(record)
+            is_still = " is still blocked: " if record.id in before else " is blocked: "
+            first = message.partition("\n")[0].removeprefix(record.id).lstrip(",: ")
+            output.say((record.id, "bold"), is_still, (code, "bold red"), f" {first}")
+        if len(records) > TOLD_MAX:
+            listing = continuing("list", "--status", "blocked", store=self._request.store)
+            output.say(f"and {len(records) - TOLD_MAX} more: {listing}")
+        if records:
+            who = "it goes on" if len(records) == 1 else "they go on"
+            step = self._explanation(records[0])
+            output.say(f"  mend or revert the code, and {who}; what happened: {step}", style="dim")
 
-    def _tell_unblocked(self, ids: list[str]) -> None:
-        for number, instance_id in enumerate(ids):
-            if number == TOLD_MAX and not self._is_json:
-                output.say(f"{len(ids) - TOLD_MAX} more are no longer blocked")
-                return
-            self._tell("unblocked", f"{instance_id} is no longer blocked: it goes on", id=instance_id)
+    def _tell_unblocked(self, ids: Sequence[str]) -> None:
+        if self._is_json or len(ids) <= TOLD_MAX:
+            for instance_id in ids:
+                self._tell("unblocked", f"{instance_id} is no longer blocked: it goes on", id=instance_id)
+            return
+        output.say(f"{len(ids)} instances are no longer blocked: they go on")
+
+    def _explanation(self, record: InstanceRecord) -> str:
+        """The command that shows where code and record part."""
+        return continuing("replay", self._target(record), "--id", record.id, store=self._request.store)
 
     def _target(self, record: InstanceRecord) -> str:
         """``MODULE:WORKFLOW`` of an instance, by the module that was named if that has it."""
@@ -324,32 +294,35 @@ def main(fd: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(fd, False)  # processes of activities must not keep the line open
     set_up_streams()
-    line = Line(socket.socket(fileno=fd))
-    request = line.request()
-    line.listen()
+    line, orders = Line(socket.socket(fileno=fd)), Orders()
+    asked = line.hear()
+    if not asked:  # it was ended meanwhile
+        return
+    request = Request(**asked)
+    line.listen(orders.take, orders.end)
     set_up_logs(request.verbosity)
     # Byte code is found stale by whole seconds and size: what is edited quickly could be taken for what it was.
     sys.dont_write_bytecode = True
     try:
         app = checked(find_app(request.app, request.store), may_make=True)
         line.say(watch=sorted(own_files()))
-        serving = Reloaded(app, request, line)
+        serving = Reloaded(app, request, line, orders)
         asyncio.run(serving.serve())
     except NexusError as error:
         sys.exit(_give_up(error, request, line))
-    release(app)
+    leave_now(0)  # a thread that an activity keeps busy is not waited for: what runs there was given back
 
 
 def _give_up(error: NexusError, request: Request, line: Line) -> int:
     """Say why nothing is served. Whether it is waited for a change depends on whether one could mend it."""
     cause = error.__cause__ or error.__context__
-    line.say(watch=sorted(own_files() | files_of_failure(cause)))
     is_in_code = isinstance(error, DefinitionError) or bool(isinstance(error, Mistake) and error.evidence)
     is_in_code = is_in_code or (isinstance(error, Mistake) and error.code.startswith("NX1"))
     if not is_in_code and not request.changed:
         tell(error, is_json=request.is_json)
         line.say(given_up=exit_code(error))
         return exit_code(error)
+    line.say(failed=True, watch=sorted(own_files() | files_of_failure(cause)))
     shown = _shown(error, cause)
     if request.is_json:
         said = {"changed": [short(file) for file in request.changed], **described(shown)}
@@ -381,7 +354,15 @@ def _first_line(error: BaseException) -> str:
     return text.partition("\n")[0]
 
 
-def files_text(files: list[str]) -> str:
+def _reason(record: InstanceRecord) -> tuple[str, str]:
+    """Why it is blocked: code and message."""
+    from nexus_sdk.codec import wire
+
+    failure = wire.decode_failure(record.failure) if record.failure is not None else None
+    return ((failure.code or BlockingError.code), failure.message) if failure is not None else (BlockingError.code, "")
+
+
+def files_text(files: Sequence[str]) -> str:
     """The names of files, and how many more there are."""
     names = [short(file) for file in files]
     if len(names) <= 2:
@@ -391,8 +372,3 @@ def files_text(files: list[str]) -> str:
 
 def _numbered(number: int, one: str, many: str = "") -> str:
     return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
-
-
-def _unless_closed(call: Callable[[], object]) -> None:
-    with suppress(RuntimeError):  # the loop is closed: it ends by itself
-        call()

@@ -10,7 +10,8 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import nexus_sdk
@@ -28,6 +29,27 @@ Sight = tuple[int, int, int] | None
 """What a look at a file shows: when it was modified, its size and its inode; None where there is none."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the serving process is told to serve.
+
+    Attributes:
+        app: ``MODULE[:APP]``, as it was typed.
+        verbosity: how much is logged, as for `set_up_logs`.
+        changed: the files that have changed; empty at the first start.
+        noticed_at: when that was seen, in seconds since the epoch.
+    """
+
+    app: str
+    store: str | None
+    queues: list[str] | None
+    concurrency: int
+    is_json: bool
+    verbosity: int
+    changed: Sequence[str] = ()
+    noticed_at: float = 0.0
+
+
 class Watch:
     """Files, and which of them have changed since they were taken note of."""
 
@@ -36,9 +58,10 @@ class Watch:
         self._moving: dict[str, Sight] = {}
         self._moving_since = 0.0
 
-    def __len__(self) -> int:
-        """How many files there are; those that are only waited for do not count."""
-        return sum(sight is not None for sight in self._known.values())
+    @property
+    def files(self) -> frozenset[str]:
+        """Those that are watched."""
+        return frozenset(self._known)
 
     @property
     def is_moving(self) -> bool:

@@ -21,7 +21,7 @@ from nexus_sdk.core.events import WorkflowCreated
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.shown import shown
 from nexus_sdk.core.status import Status
-from nexus_sdk.engine.apart import Moving, read_batches
+from nexus_sdk.engine.apart import Moving, read_batches, read_record
 from nexus_sdk.engine.birth import Start, new_instance, start_digest
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
@@ -134,6 +134,8 @@ class Client:
         try:
             await moving.put(self.store, now_us=now_us)
             await self.store.create(new, now_us=now_us)
+            # Again: if another instance of this id was purged in between, they went with it.
+            await moving.put(self.store, now_us=now_us)
         except InstanceExists as error:
             if on_conflict == "raise":
                 raise
@@ -175,7 +177,8 @@ class Client:
             )
         query = _query(status, workflow, attributes, created_after)
         page = await self.store.list(query, limit=limit, cursor=cursor)
-        return Page([status_of(record, self.codec) for record in page.records], page.cursor)
+        records = [await read_record(self.store, record) for record in page.records]
+        return Page([status_of(record, self.codec) for record in records], page.cursor)
 
     async def count(
         self,
@@ -232,8 +235,9 @@ class Client:
             ) from error
 
     async def _has_same_arguments(self, found: InstanceRecord, asked: Payload) -> bool:
-        """Whether arguments whose bytes differ are equal: after a change of keys, equal values have other bytes."""
-        if asked.key_id is None:
+        """Whether arguments whose bytes differ are equal: other keys and other links of the codec give other bytes."""
+        is_plain = asked.key_id is None and "+" not in asked.encoding
+        if is_plain and found.encoding in ("", asked.encoding):
             return False
         run_id: str | None = found.run_id
         created: WorkflowCreated | None = None

@@ -13,7 +13,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
-from nexus_sdk.engine.apart import Moving, read_batches
+from nexus_sdk.engine.apart import Moving, read_batches, read_record
 from nexus_sdk.engine.birth import inbox_message
 from nexus_sdk.engine.inspection import query_instance
 from nexus_sdk.engine.rewinding import rewind_instance
@@ -52,7 +52,8 @@ class Handle(Generic[R_co]):
         Raises:
             InstanceNotFound: no such instance.
         """
-        return status_of(await self._client.store.find(self.id), self._client.codec)
+        store = self._client.store
+        return status_of(await read_record(store, await store.find(self.id)), self._client.codec)
 
     async def result(self, timeout: Duration | None = None) -> R_co:
         """Wait for the end and return the result. Waits on while the instance is blocked or suspended.

@@ -118,14 +118,14 @@ class ValueCodec(ABC):
         )
 
     def _unpacked(self, payload: Payload) -> Any:
+        if payload.data is None:
+            place = "of a large payload are not in the store" if payload.reference else "of this payload were erased"
+            raise PayloadUnreadable(f"the {payload.size:,} bytes {place}.")
         if payload.encoding != self.name:
             raise PayloadUnreadable(
                 f"this payload is encoded as {payload.encoding!r}; this codec reads {self.name!r}.",
                 hint="Give the app the codec that wrote it: Nexus(…, codec=…).",
             )
-        if payload.data is None:
-            place = "of a large payload are not in the store" if payload.reference else "of this payload were erased"
-            raise PayloadUnreadable(f"the {payload.size:,} bytes {place}.")
         try:
             return self.unpack(payload.data)
         except PayloadUnreadable:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nexus_sdk.codec.base import NO_VALUE
 from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Codec, Payload
-from nexus_sdk.errors import DefinitionError, PayloadUnreadable
+from nexus_sdk.errors import DefinitionError, PayloadError, PayloadUnreadable
 
 
 class Link(Protocol):
@@ -79,7 +79,12 @@ class CodecChain:
         if payload.encoding == NO_VALUE.encoding:
             return payload
         for link in self._links:
-            made = link.apply(payload, self._owner)
+            try:
+                made = link.apply(payload, self._owner)
+            except PayloadError:
+                raise
+            except Exception as error:  # a link of the user's own
+                raise PayloadError(_failed(link, error)) from error
             if made is not None:
                 data, key_id = made
                 payload = Payload(
@@ -115,33 +120,52 @@ class CodecChain:
 
     def can_read(self, encoding: str) -> bool:
         """See `Codec.can_read`."""
+        if encoding == NO_VALUE.encoding:
+            return True
         first, *names = encoding.split("+")
-        if not self._values.can_read(first):
-            return False
-        required = {link.name for link in self._links if link.is_required}
-        return encoding == NO_VALUE.encoding or required <= set(names) <= {link.name for link in self._links}
+        links = self._went_through(names)
+        is_whole = links is not None and all(link in links for link in self._links if link.is_required)
+        return is_whole and self._values.can_read(first)
 
     def convert(self, value: Any, type_: Any) -> Any:
         """See `Codec.convert`."""
         return self._values.convert(value, type_)
 
+    def _went_through(self, names: Sequence[str]) -> list[Link] | None:
+        """The links of these names; None when there are others among them, or one twice, or in another order.
+
+        Nothing is undone that `encode` would not have done: what lies in the store may be anybody's.
+        """
+        links = [link for link in self._links if link.name in names]
+        return links if [link.name for link in links] == list(names) else None
+
     def _undone(self, payload: Payload, first: str, names: list[str]) -> Payload:
-        links = {link.name: link for link in self._links}
-        while names:
-            name = names.pop()
-            link = links.get(name)
-            if link is None:
-                raise PayloadUnreadable(
-                    f"this payload is encoded as {payload.encoding!r}; this app's codec has no {name!r}.",
-                    hint="Give the app the codec that wrote it: Nexus(…, codec=…).",
-                )
-            inner = "+".join([first, *names])
-            data = link.undo(replace(payload, encoding=inner), self._owner)
+        links = self._went_through(names)
+        if links is None:
+            known = [link.name for link in self._links]
+            strange = next((name for name in names if name not in known), None)
+            raise PayloadUnreadable(
+                f"this payload is encoded as {payload.encoding!r}; this app's codec has "
+                + (f"no {strange!r}." if strange is not None else f"{', '.join(map(repr, known))}, in this order."),
+                hint="Give the app the codec that wrote it: Nexus(…, codec=…).",
+            )
+        for number, link in reversed(list(enumerate(links))):
+            inner = "+".join([first, *names[:number]])
+            try:
+                data = link.undo(replace(payload, encoding=inner), self._owner)
+            except PayloadUnreadable:
+                raise
+            except Exception as error:  # a link of the user's own, or bytes of somebody else's
+                raise PayloadUnreadable(_failed(link, error)) from error
             payload = replace(payload, encoding=inner, data=data, size=len(data), digest=sha256(data).digest())
         return payload
 
     def __repr__(self) -> str:
         return f"CodecChain({', '.join(map(repr, self._links))})"
+
+
+def _failed(link: Link, error: Exception) -> str:
+    return f"a payload does not go through the link {link.name!r} ({type(error).__name__}: {error!s:.200})."
 
 
 def _check(links: Sequence[Link]) -> None:

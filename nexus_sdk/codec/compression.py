@@ -9,6 +9,7 @@ from nexus_sdk.core.payload import Payload
 from nexus_sdk.errors import DefinitionError, PayloadTooLarge, PayloadUnreadable
 
 _WORTH_IT = 0.9
+_MORE = "Compression(bytes_max=…) allows more."
 
 
 class Compression:
@@ -17,7 +18,8 @@ class Compression:
     Args:
         bytes_min: smaller payloads are left as they are.
         level: 1 (fast) to 9 (small).
-        bytes_max: what a payload may grow to when it is unpacked: no more than the codec before it writes.
+        bytes_max: a payload with more bytes is refused, and none is unpacked to more. Raise it together with that of
+            the codec before it.
 
     Raises:
         DefinitionError: a number is out of its range.
@@ -40,10 +42,19 @@ class Compression:
         self._bytes_max = bytes_max
 
     def apply(self, payload: Payload, owner: str) -> tuple[bytes, str | None] | None:
-        """See `Link.apply`."""
+        """See `Link.apply`.
+
+        Raises:
+            PayloadTooLarge: it has more than `bytes_max`, and could not be unpacked again.
+        """
         data = payload.data
-        if data is None or len(data) < self._bytes_min:
+        assert data is not None
+        if len(data) < self._bytes_min:
             return None
+        if len(data) > self._bytes_max:
+            raise PayloadTooLarge(
+                f"a value of {len(data):,} bytes is to be compressed, {self._bytes_max:,} are allowed.", hint=_MORE
+            )
         packed = zlib.compress(data, self._level)
         return (packed, None) if len(packed) <= len(data) * _WORTH_IT else None
 
@@ -59,10 +70,7 @@ class Compression:
                 hint="The stored bytes were changed or cut.",
             ) from error
         if len(data) > self._bytes_max:
-            raise PayloadTooLarge(
-                f"unpacked, this payload has more than {self._bytes_max:,} bytes.",
-                hint="Compression(bytes_max=…) allows more.",
-            )
+            raise PayloadUnreadable(f"unpacked, this payload has more than {self._bytes_max:,} bytes.", hint=_MORE)
         if not unpacking.eof or unpacking.unused_data:
             raise PayloadUnreadable(
                 f"these {payload.size:,} bytes are not all of the compressed data, or more than it.",

@@ -42,7 +42,7 @@ class Keyring:
                 )
             primary = next(iter(keys))
         if primary not in keys:
-            raise DefinitionError(f"the primary key {primary!r:.80} is not among the keys {_listed(keys)}.")
+            raise DefinitionError(f"the id of the primary key is one of {_listed(keys)}, got {_shown(primary)}.")
         self._keys = {id: bytes(key) for id, key in keys.items()}
         self.primary = primary
 
@@ -109,13 +109,21 @@ def _derived(key: bytes, purpose: bytes, owner: str) -> bytes:
 
 
 def _check(id: object, key: object) -> None:
-    if not isinstance(id, str) or not 0 < len(id) <= KEY_ID_CHARACTERS_MAX or not id.isprintable():
-        raise DefinitionError(f"the id of a key is 1 to {KEY_ID_CHARACTERS_MAX} printable characters, got {id!r:.80}.")
+    is_id = isinstance(id, str) and 0 < len(id) <= KEY_ID_CHARACTERS_MAX and id.isprintable() and id.isascii()
+    if not is_id:
+        raise DefinitionError(
+            f"the id of a key is 1 to {KEY_ID_CHARACTERS_MAX} printable ASCII characters, got {_shown(id)}."
+        )
     if not isinstance(key, bytes | bytearray) or len(key) != KEY_BYTES:
         found = f"{len(key)} bytes" if isinstance(key, bytes | bytearray) else f"a {type(key).__name__}"
         raise DefinitionError(
             f"the key {id!r} has {found}; a key is {KEY_BYTES} random bytes.", hint=f"Make one: {_EXAMPLE}"
         )
+
+
+def _shown(id: object) -> str:
+    """What was given as an id. Bytes may be the key itself."""
+    return f"{id!r:.80}" if isinstance(id, str) else f"a {type(id).__name__}"
 
 
 def _listed(keys: Mapping[str, bytes]) -> str:

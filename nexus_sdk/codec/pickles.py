@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac
+from io import BytesIO
 from typing import Any
 
 from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.keys import Keyring, keyring_of
+from nexus_sdk.codec.secret import is_secret_class
 from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.errors import PayloadError, PayloadTooLarge, PayloadUnreadable, SealBroken
@@ -63,7 +65,11 @@ class CloudpickleCodec:
         return bound
 
     def encode(self, value: Any) -> Payload:
-        """See `Codec.encode`. Pickles of equal values may differ from process to process."""
+        """See `Codec.encode`. Pickles of equal values may differ from process to process.
+
+        Raises:
+            PayloadError: no pickle can hold it either, or it holds a secret: a seal does not hide what is in a pickle.
+        """
         try:
             return self._values.encode(value)
         except PayloadTooLarge:
@@ -92,10 +98,10 @@ class CloudpickleCodec:
         return self._values.convert(value, type_)
 
     def _pickled(self, value: Any, refused: PayloadError) -> Payload:
-        import cloudpickle
-
         try:
-            pickled = cloudpickle.dumps(value)
+            pickled = _pickle(value)
+        except PayloadError:
+            raise
         except Exception as error:  # the value's own code, or a thing that no pickle can hold
             raise PayloadError(
                 f"{refused.message} cloudpickle cannot write it either ({type(error).__name__}).", hint=refused.hint
@@ -140,3 +146,25 @@ class CloudpickleCodec:
 
     def __repr__(self) -> str:
         return f"CloudpickleCodec({self._keyring!r})"
+
+
+def _pickle(value: Any) -> bytes:
+    """What cloudpickle makes of a value.
+
+    Raises:
+        PayloadError: there is a secret in it: a seal hides nothing.
+    """
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, part: Any) -> Any:
+            if is_secret_class(type(part)):
+                raise PayloadError(
+                    f"a secret ({type(part).__name__}) stands in what only a pickle can hold, and a seal hides nothing.",
+                    hint="Pass the secret beside it, by a codec that encrypts, and not inside a function or live object.",
+                )
+            return super().reducer_override(part)
+
+    written = BytesIO()
+    Pickler(written).dump(value)
+    return written.getvalue()

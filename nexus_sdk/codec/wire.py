@@ -181,7 +181,7 @@ def decode_payload(data: bytes) -> Payload:
 
 def set_apart(data: bytes, bytes_max: int) -> tuple[bytes, dict[bytes, bytes]]:
     """Encoded things without the payloads that have more than `bytes_max` bytes, and these by their digests."""
-    *front, bodies = msgpack.unpackb(data, use_list=False)
+    front, bodies = _parts(data)
     blobs: dict[bytes, bytes] = {}
     kept = []
     for body in bodies:
@@ -195,8 +195,8 @@ def set_apart(data: bytes, bytes_max: int) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def set_in(data: bytes, blobs: Mapping[bytes, bytes]) -> bytes:
-    """The reverse of `set_apart`, for the blobs that are given."""
-    *front, bodies = msgpack.unpackb(data, use_list=False)
+    """The reverse of `set_apart`, for the blobs that are given. Raises `HistoryCorruptedError`."""
+    front, bodies = _parts(data)
     return _pack([*front, [blobs.get(body[0], body) if type(body) is tuple else body for body in bodies]])
 
 
@@ -205,10 +205,26 @@ _MARK = b"\x91\xc4\x20"
 
 
 def apart_in(data: bytes) -> list[bytes]:
-    """The digests of the payloads of encoded things that lie apart. Cheap where nothing does."""
+    """The digests of the payloads of encoded things that lie apart. Cheap where nothing does.
+
+    Raises:
+        HistoryCorruptedError: these are no encoded things.
+    """
     if _MARK not in data:
         return []
-    return [body[0] for body in msgpack.unpackb(data, use_list=False)[-1] if type(body) is tuple]
+    return [body[0] for body in _parts(data)[1] if type(body) is tuple]
+
+
+def _parts(data: bytes) -> tuple[Sequence[Any], Bodies]:
+    """What stands before the bodies of encoded things, and the bodies."""
+    try:
+        *front, bodies = msgpack.unpackb(data, use_list=False)
+        for body in bodies:
+            if type(body) is tuple and (len(body) != 1 or type(body[0]) is not bytes):
+                raise TypeError("what stands for a payload's bytes is no digest")
+        return front, bodies
+    except Exception as error:  # garbage fails in too many ways to list
+        _fail("record", data, error)
 
 
 def apart_in_events(events: Iterable[Event]) -> list[bytes]:

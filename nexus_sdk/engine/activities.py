@@ -151,7 +151,7 @@ class Activities:
                 await self._cancelled(delivery, request)
             case Stopped(why=Stop.DRAINED) if request.options.retry.max_attempts == 1:
                 instance_id = delivery.task.instance_id
-                why = f"activity {request.name!r} of {instance_id} was interrupted; it runs at most once, so it has failed"
+                why = f"activity {request.name!r} of {instance_id} was interrupted and runs at most once: it fails"
                 self._surroundings.environment.say("warning", why, {"instance_id": instance_id})
                 await self._failed(delivery, request, [*request.failures, worker_lost()])  # it has begun: at most once
             case Stopped(why=Stop.DRAINED):

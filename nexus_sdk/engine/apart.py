@@ -1,5 +1,5 @@
-"""Payloads too large to travel with messages and batches: they lie apart, among the blobs of the instance that holds
-what refers to them.
+"""Payloads too large to travel with messages, batches and records: they lie apart, among the blobs of the instance
+that holds what refers to them.
 
 They are put there before the write that refers to them, and fetched, in the engine, before code runs that will look at
 them: the results and events that a replay hands to the workflow, the arguments of an activity that is about to run.
@@ -18,7 +18,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.errors import HistoryCorruptedError
-from nexus_sdk.store.port import Commit, InboxMessage, NewInstance, Send, Store, StoredBatch, Task
+from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, NewInstance, Send, Store, StoredBatch, Task
 
 CROWDED_BYTES_MAX = 1_000
 """What still travels inline in a turn whose batches would otherwise be larger than a commit may be."""
@@ -73,11 +73,19 @@ class Moving:
         batch = self.batch(new.record.id, new.batch)
         return new if batch is new.batch else replace(new, batch=batch)
 
+    def record(self, record: InstanceRecord) -> InstanceRecord:
+        """A record as it is kept: it is written at each turn, and read for each list."""
+        status = record.custom_status and self.bytes_of(record.id, record.custom_status)
+        failure = record.failure and self.bytes_of(record.id, record.failure)
+        is_same = status is record.custom_status and failure is record.failure
+        return record if is_same else replace(record, custom_status=status, failure=failure)
+
     def commit(self, commit: Commit) -> Commit:
         """A turn as it is committed."""
+        record = self.record(commit.record)
         batches = tuple(self.batch(commit.record.id, batch) for batch in commit.batches)
         sends = tuple(map(self._send, commit.sends))
-        return replace(commit, batches=batches, sends=sends) if self._blobs else commit
+        return replace(commit, record=record, batches=batches, sends=sends) if self._blobs else commit
 
     def _send(self, send: Send) -> Send:
         match send:
@@ -140,6 +148,17 @@ async def whole_batches(
         replace(batch, data=wire.set_in(batch.data, blobs)) if wanted.get(index) else batch
         for index, batch in enumerate(stored)
     ]
+
+
+async def read_record(store: Store, record: InstanceRecord) -> InstanceRecord:
+    """A record with the payloads that lie apart. What cannot be had stays apart: others are listed beside it."""
+    try:
+        status = record.custom_status and await read_bytes(store, record.id, record.custom_status)
+        failure = record.failure and await read_bytes(store, record.id, record.failure)
+    except HistoryCorruptedError:
+        return record
+    is_same = status is record.custom_status and failure is record.failure
+    return record if is_same else replace(record, custom_status=status, failure=failure)
 
 
 async def read_messages(store: Store, messages: Sequence[InboxMessage]) -> tuple[InboxMessage, ...]:

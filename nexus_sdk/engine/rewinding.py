@@ -108,8 +108,10 @@ def _with_new_children(kept: list[Batch], before: InstanceRecord, after: Instanc
         if event.instance_id != child_id(before.id, before.run, event.path):
             return event
         new_id = child_id(after.id, after.run, event.path)
-        arguments = codec.bound_to(event.instance_id).decode(event.arguments)
-        return replace(event, instance_id=new_id, arguments=codec.bound_to(new_id).encode(arguments))
+        theirs, ours = codec.bound_to(event.instance_id), codec.bound_to(new_id)
+        if theirs is ours:  # nothing in the bytes depends on whose they are; who rewinds need not even be able to read
+            return replace(event, instance_id=new_id)
+        return replace(event, instance_id=new_id, arguments=ours.encode(theirs.decode(event.arguments)))
 
     return [replace(batch, events=tuple(map(renamed, batch.events))) for batch in kept]
 

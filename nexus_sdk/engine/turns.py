@@ -131,9 +131,10 @@ class Turns:
     # --- one try ----------------------------------------------------------------------------------------------------
 
     async def _take(self, instance_id: str, mail: Mail) -> Taken:
-        instance = await self._open(instance_id, mail)
-        if isinstance(instance, HistoryCorruptedError):
-            await self.block(instance_id, mail, instance)
+        try:
+            instance = await self._open(instance_id, mail)
+        except HistoryCorruptedError as error:
+            await self.block(instance_id, mail, error)
             return Taken()
         try:
             return await self._work_off(instance, mail)
@@ -168,8 +169,12 @@ class Turns:
             case Verdict.ADVANCE:
                 return await self._advance(instance, decision, mail)
 
-    async def _open(self, instance_id: str, mail: Mail) -> Instance | HistoryCorruptedError:
-        """The warm instance if it will do, else a fresh one. Instance and messages are of one moment."""
+    async def _open(self, instance_id: str, mail: Mail) -> Instance:
+        """The warm instance if it will do, else a fresh one. Instance and messages are of one moment.
+
+        Raises:
+            HistoryCorruptedError: its history, or a message to it, is not what was written.
+        """
         instance = self._warm.get(instance_id)
         if instance is not None and self._will_do(instance, mail):
             self._warm.move_to_end(instance_id)
@@ -181,10 +186,7 @@ class Turns:
         if instance is not None and _position(instance.record) == _position(loaded.record):
             return instance
         self.forget(instance_id)
-        try:
-            return await self._ask(instance_id, partial(open_instance, self._store, loaded))
-        except HistoryCorruptedError as error:
-            return error
+        return await self._ask(instance_id, partial(open_instance, self._store, loaded))
 
     def _will_do(self, instance: Instance, mail: Mail) -> bool:
         """Whether a warm instance can take the mail as it is."""

@@ -64,10 +64,15 @@ def outputs_of(events: Sequence[e.Event]) -> list[Recorded]:
     ]
 
 
-def aligned(recorded: Sequence[Recorded], asked: Sequence[Asked], first: int) -> list[Pair]:
-    """The rows around the difference at index `first` of both."""
-    rows = [Pair(recorded[i], asked[i]) for i in range(max(0, first - BEFORE), min(first, len(asked)))]
-    old, new = recorded[first : first + AHEAD], asked[first : first + AHEAD]
+def around(recorded: Sequence[Recorded], asked: Sequence[Asked], first: int, rows: Sequence[Pair]) -> list[Pair]:
+    """What is shown: some rows before the difference at index `first` of both, and some of the `rows` from there on."""
+    before = [Pair(recorded[i], asked[i]) for i in range(max(0, first - BEFORE), min(first, len(asked)))]
+    return [*before, *rows[:AFTER]]
+
+
+def aligned(recorded: Sequence[Recorded], asked: Sequence[Asked]) -> list[Pair]:
+    """The rows from the first difference on, which is where both sequences begin."""
+    old, new = recorded[:AHEAD], asked[:AHEAD]
     matcher = SequenceMatcher(
         None, [key_of(one.event) for one in old], [key_of(one.event) for one in new], autojunk=False
     )
@@ -80,7 +85,7 @@ def aligned(recorded: Sequence[Recorded], asked: Sequence[Asked], first: int) ->
             tail += [Pair(None, other) for other in new[c:d]]
     if tail:
         tail[0] = Pair(tail[0].recorded, tail[0].asked, is_first=True)
-    return rows + tail[:AFTER]
+    return tail
 
 
 def text_of(event: e.Output, site: str) -> str:

@@ -11,7 +11,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.mismatch import describe
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.errors import NonDeterminismError
-from nexus_sdk.replay.alignment import Pair, Recorded, aligned, is_same, outputs_of, text_of
+from nexus_sdk.replay.alignment import Pair, Recorded, aligned, around, is_same, outputs_of, text_of
 from nexus_sdk.replay.guesses import Change, Difference, Guess, guess
 from nexus_sdk.replay.player import Played
 from nexus_sdk.replay.source import Place
@@ -71,9 +71,13 @@ def explain(workflow: Workflow[Any, Any], played: Played, codec: Codec) -> Expla
     asked = survey(workflow, played.run, codec)
     first = sum(1 for one in recorded if one.number <= played.reached)
     asked = _held_to(error, recorded, asked, first)
-    difference = Difference(recorded[first:], asked[first:], workflow.fn.__code__.co_filename, bound)
+    rows = aligned(recorded[first:], asked[first:])
+    there = error.mismatch.recorded if error.mismatch is not None else None
+    is_at_end = there is not None and there.is_terminal
+    file = workflow.fn.__code__.co_filename
+    difference = Difference(recorded[first:], asked[first:], rows, is_at_end, file, bound)
     guesses = guess(difference)
-    pairs = aligned(recorded, asked, first)
+    pairs = around(recorded, asked, first, rows)
     number = recorded[first].number if first < len(recorded) else None
     return Explanation(error, number, tuple(pairs), tuple(guesses), _ways(guesses, difference))
 

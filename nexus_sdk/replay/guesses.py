@@ -9,7 +9,7 @@ from enum import StrEnum
 from nexus_sdk.core import events as e
 from nexus_sdk.core.mismatch import bound, describe, is_other_value, same
 from nexus_sdk.core.payload import Codec
-from nexus_sdk.replay.alignment import Recorded
+from nexus_sdk.replay.alignment import Pair, Recorded
 from nexus_sdk.replay.branches import Decider, callers_of, deciders_of
 from nexus_sdk.replay.source import Place
 from nexus_sdk.replay.survey import Asked
@@ -44,11 +44,15 @@ class Difference:
 
     Attributes:
         recorded, asked: each side from the difference on; empty where nothing follows.
+        rows: both, aligned.
+        is_at_end: the end of the run is recorded right where the code asks for something else.
         file: the workflow's source.
     """
 
     recorded: Sequence[Recorded]
     asked: Sequence[Asked]
+    rows: Sequence[Pair]
+    is_at_end: bool
     file: str
     codec: Codec
 
@@ -86,15 +90,22 @@ def _main(difference: Difference) -> Guess:
 def _between(old: e.Output, new: Asked, difference: Difference) -> Guess:
     comes_later = any(same(asked.event, old) for asked in difference.asked[1:])
     was_later = any(same(one.event, new.event) for one in difference.recorded[1:])
-    if comes_later and was_later:
+    if comes_later and was_later and _is_moved(old, new.event, difference.rows):
         return Guess(Change.MOVED, f"{_name(old)} and {_told(new)} have changed places: one of them was moved.")
-    if comes_later:
+    if comes_later and (not was_later or difference.rows[0].recorded is None):
         return Guess(Change.ADDED, f"{_told(new)} was added in front of {describe(old)}.")
     if was_later:
         return Guess(Change.REMOVED, f"{_name(old)} was removed: the code goes on with {describe(new.event)}.")
     if type(old) is type(new.event) and _is_given_the_same(old, new.event, difference.codec):
         return Guess(Change.RENAMED, f"{_name(old)} was renamed: it is {_told(new)} now, and is given the same.")
     return Guess(Change.REPLACED, f"{_name(old)} was replaced by {_told(new)}.")
+
+
+def _is_moved(old: e.Output, new: e.Output, rows: Sequence[Pair]) -> bool:
+    """Whether one of them is missing in one place and is too many in another."""
+    is_missing = any(pair.asked is None and pair.recorded and same(pair.recorded.event, new) for pair in rows)
+    is_surplus = any(pair.recorded is None and pair.asked and same(pair.asked.event, old) for pair in rows)
+    return is_missing or is_surplus
 
 
 def _at_an_end(old: e.Output, new: Asked, difference: Difference) -> Guess:
@@ -105,7 +116,8 @@ def _at_an_end(old: e.Output, new: Asked, difference: Difference) -> Guess:
     if new.event.is_terminal:
         how = "fails" if isinstance(new.event, e.WorkflowFailed) else "ends"
         return Guess(Change.REMOVED, f"{_name(old)} was removed, or the code {how} before it comes to it.")
-    return Guess(Change.ADDED, f"{_told(new)} was added behind what was the end.")
+    where = "behind what was the end." if difference.is_at_end else "where history has nothing."
+    return Guess(Change.ADDED, f"{_told(new)} was added {where}")
 
 
 def _deciders(difference: Difference) -> list[Guess]:

@@ -95,6 +95,7 @@ def play(workflow: Workflow[Any, Any], run: RecordedRun, codec: Codec) -> Played
     try:
         with watchdog().watching(identity.instance_id):
             execution.replay(run.batches)
+        played.reached = len(run.events)
     except NexusError as error:
         played.error = error
     finally:
@@ -143,9 +144,7 @@ class PlaceWatcher:
         """See `Watcher.marked`."""
         numbers = self._marks.get((kind, key))
         if numbers:
-            place = place_of(site)
-            if place is not None:
-                self._played.places[numbers.pop(0)] = place
+            self._note(numbers.pop(0), place_of(site))
 
     def _note(self, number: int, place: Place | None) -> None:
         self._played.reached = max(self._played.reached, number)

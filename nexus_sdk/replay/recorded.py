@@ -221,8 +221,8 @@ def _run_from_json(exported: Any, number: Any, where: str) -> RecordedRun:
         raise HistoryCorruptedError(f"{where} is not an exported history: a list of batches.", hint=_EXPORT)
     batches = tuple(batch_from_json(one) for one in exported)
     wire.verify(batches)
-    run = RecordedRun(number if type(number) is int else 1, batches)
-    return run if type(number) is int else RecordedRun(_likely_number(run.created), batches)
+    likely = _likely_number(RecordedRun(1, batches).created)
+    return RecordedRun(number if type(number) is int else likely, batches)
 
 
 def _likely_number(created: e.WorkflowCreated) -> int:

@@ -19,7 +19,7 @@ from nexus_sdk.core.execution import Execution, Identity, Services
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
-from nexus_sdk.engine.apart import read_batches
+from nexus_sdk.engine.apart import read_batches, read_record
 from nexus_sdk.errors import BlockingError, HistoryCorruptedError
 from nexus_sdk.store.port import InstanceRecord, Loaded, Query, Store
 
@@ -170,7 +170,7 @@ async def runs_of(store: Store, id: str) -> tuple[InstanceRecord, list[Run]]:
     Record and present run are of one moment: the store may be at work.
     """
     loaded = await store.load(id)
-    record = loaded.record
+    record = await read_record(store, loaded.record)
     runs = [await _run(store, record.run_id, loaded, record.last_hash)]
     while (created := runs[0].created) is not None and created.previous_run_id is not None:
         earlier = await store.load(id, run_id=created.previous_run_id)

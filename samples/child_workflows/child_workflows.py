@@ -11,14 +11,14 @@ def pick(item: str, warehouse: str) -> str:
     """Take an item off the shelf."""
     if warehouse == "flooded":
         raise ApplicationError("the warehouse is under water", type="OutOfReach", retryable=False)
-    print("picking", item, "in", warehouse)
+    print(f"picking {item} in {warehouse}")
     return f"{item} from {warehouse}"
 
 
 @activity
 def hand_over(parcel: str) -> str:
     """Give it to the carrier."""
-    print("handing over", parcel)
+    print(f"handing over {parcel}")
     return f"{parcel}, on its way"
 
 

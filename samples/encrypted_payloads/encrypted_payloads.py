@@ -1,4 +1,4 @@
-"""Patients' data goes through a workflow, and nobody who has the store can read it.
+"""Patients' data goes through a workflow, and nobody who has only the store can read it.
 
 $ pip install "nexus-sdk[cli,encryption]"
 $ export NEXUS_KEYS=2026=$(python -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())")
@@ -14,41 +14,30 @@ from nexus_sdk.codec import CodecChain, Compression, Encryption, Keyring
 
 @dataclass
 class Patient:
-    """Who it is about. All of it is encrypted, because all values are."""
+    """Who it is about."""
 
     name: str
     born: date
 
 
-@dataclass
-class Report:
-    """What the workflow comes to."""
-
-    patient: Patient
-    findings: str
-    signed_by: str
-    bill: str
-
-
 # --- the world --------------------------------------------------------------------------------------------------------
-# Logs and terminals are not encrypted: so what is printed here are numbers of cases, and no names.
+# What is printed or logged is not encrypted: so these lines have the number of the case, and no name.
 
 
 @activity
-def examine(patient: Patient) -> str:
+def examine(patient: Patient) -> list[str]:
     """The laboratory. Its sheets are long and uniform, so they are compressed before they are encrypted."""
     print(activity_info().instance_id, "is examined")
-    rows = [f"vial {number:02}  haemoglobin 13.{number % 10} g/dl  normal" for number in range(30)]
-    return "\n".join([f"{patient.name}, born {patient.born}", *rows])
+    return [f"{patient.name}: vial {vial:02}, haemoglobin 13.{vial % 10} g/dl, normal" for vial in range(30)]
 
 
 @activity
 def send_bill(patient: Patient, member: Secret[str]) -> str:
-    """The insurance. `member` is the number of the patient's card: it shows itself only to who asks it to."""
+    """The insurance. `member`: the number on the patient's card, which only `reveal` shows."""
     case = activity_info().instance_id
     print(case, "is billed to", member)
     if not member.reveal().startswith("A-"):
-        # The message of a failure is not encrypted, its details are.
+        # The message of a failure is not encrypted; its details are.
         raise ApplicationError("the insurance has no such member", details={"who": patient.name}, retryable=False)
     return f"bill for {case}"
 
@@ -58,19 +47,21 @@ def send_bill(patient: Patient, member: Secret[str]) -> str:
 
 @workflow
 async def report_findings(ctx: Context, patient: Patient, member: Secret[str]):
-    """Examine, have it signed, send the bill.
+    """Have a patient examined and the findings signed, then send the bill.
 
-    Ids, names of workflows and activities, and times stay readable: so the id is the number of a case.
+    Ids stay readable, as do attributes and the names of workflows, activities and events: so an id is a case's number.
     """
     findings = yield examine(patient)
     ctx.set_status(f"the findings of {patient.name} wait for a signature")
     physician = yield ctx.wait_for_event("signed", str)  # kill the process here
     bill = yield send_bill(patient, member)
-    yield ctx.complete(Report(patient, findings, physician, bill))
+    yield ctx.complete({"patient": patient.name, "values": len(findings), "signed by": physician, "bill": bill})
 
 
 app = Nexus(
     workflows=[report_findings],
     activities=[examine, send_bill],
+    # In this order, because encrypted bytes do not compress. Whatever is stored goes through it; the code above does
+    # not know of it, but for the `Secret`, which a codec without encryption would refuse.
     codec=CodecChain(Compression(), Encryption(Keyring.from_environment())),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nexus_sdk.codec.wire_json import batch_from_json
+from nexus_sdk.replay.recorded import recording_from_text
 
 Nexus = Any
 
@@ -44,8 +44,9 @@ def test_events_are_a_line_each_and_never_cut_in_a_pipe(nexus: Nexus) -> None:
 
 def test_the_export_can_be_read_back(nexus: Nexus) -> None:
     nexus("run", "orders:fulfil", "--id", "a", "--input", '["x"]')
-    batches = [batch_from_json(exported) for exported in json.loads(nexus("history", "a", "--json").stdout)]
-    assert [batch.header.number for batch in batches] == list(range(1, len(batches) + 1))
+    (run,) = recording_from_text(nexus("history", "a", "--json").stdout).runs
+    assert run.number == 1
+    assert [batch.header.number for batch in run.batches] == list(range(1, len(run.batches) + 1))
 
 
 def test_events_and_json_exclude_each_other(nexus: Nexus) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, SecretStr
 
 from nexus_sdk.codec.base import NO_VALUE
 from nexus_sdk.codec.chain import CodecChain
@@ -20,7 +22,7 @@ from nexus_sdk.codec.keys import Keyring
 from nexus_sdk.codec.pickles import CloudpickleCodec
 from nexus_sdk.codec.secret import Secret
 from nexus_sdk.codec.values import MsgpackCodec
-from nexus_sdk.core.payload import Payload
+from nexus_sdk.core.payload import APART, Payload
 from nexus_sdk.errors import DefinitionError, KeyMissing, PayloadError, PayloadTooLarge, PayloadUnreadable, SealBroken
 
 ONE, OTHER = bytes(range(32)), bytes(range(32, 64))
@@ -88,6 +90,55 @@ def test_what_was_written_before_a_link_was_added_is_read() -> None:
     assert CodecChain(Compression()).decode(before) == "x" * 2_000
 
 
+class Faulty:
+    """A link whose own code fails."""
+
+    name, is_required, hides = "faulty", False, False
+
+    def __init__(self, *, fails_at: str) -> None:
+        self._fails_at = fails_at
+
+    def apply(self, payload: Payload, owner: str) -> tuple[bytes, str | None]:
+        if self._fails_at == "apply":
+            raise OSError("the key service is away")
+        return payload.data or b"", None
+
+    def undo(self, payload: Payload, owner: str) -> bytes:
+        raise OSError("the key service is away")
+
+
+def test_what_a_link_of_ones_own_raises_is_told_as_ours() -> None:
+    with pytest.raises(PayloadError, match=r"link 'faulty' \(OSError: the key service is away\)"):
+        CodecChain(Faulty(fails_at="apply")).encode("x")
+    codec = CodecChain(Faulty(fails_at="undo"))
+    with pytest.raises(PayloadUnreadable, match=r"link 'faulty' \(OSError: the key service is away\)"):
+        codec.decode(codec.encode("x"))
+
+
+@pytest.mark.parametrize("more", ["+zlib", "+zlib+zlib", "+aes-gcm"])
+def test_links_are_undone_once_and_in_their_order(more: str) -> None:
+    """Or whoever can write to the store could have bytes unpacked, as often as he likes, before any seal is checked."""
+    codec = CodecChain(Compression(), Encryption(KEYS)).bound_to("i")
+    payload = codec.encode("x")
+    data = payload.data or b""
+    for _ in more.split("+")[1:]:
+        data = zlib.compress(data)
+    encoding = payload.encoding + more
+    with pytest.raises(PayloadUnreadable, match="in this order"):
+        codec.decode(replace(payload, encoding=encoding, data=data))
+    assert not codec.can_read(encoding)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_bytes_that_are_gone_are_told_as_such(name: str) -> None:
+    codec = CHAINS[name].bound_to("i")
+    payload = codec.encode("x" * 1_000 if name != "pickles" else [Point(1)])
+    with pytest.raises(PayloadUnreadable, match="of a large payload are not in the store"):
+        codec.decode(replace(payload, data=None, reference=APART))
+    with pytest.raises(PayloadUnreadable, match="of this payload were erased"):
+        codec.decode(replace(payload, data=None))
+
+
 def test_a_link_that_is_not_known_is_named() -> None:
     packed = CodecChain(Compression()).encode("x" * 2_000)
     assert packed.encoding == "msgpack+zlib"
@@ -110,8 +161,16 @@ def test_only_what_is_large_and_compresses_is_compressed() -> None:
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = CodecChain(Compression()).encode("x" * 1_000_000)
-    with pytest.raises(PayloadTooLarge, match="more than 10,000 bytes"):
+    with pytest.raises(PayloadUnreadable, match="more than 10,000 bytes"):
         CodecChain(Compression(bytes_max=10_000)).decode(bomb)
+
+
+def test_what_could_not_be_unpacked_is_not_packed() -> None:
+    codec = CodecChain(Compression(bytes_max=10_000))
+    text = "x" * (10_000 - 3)  # msgpack says in 3 bytes that it is a text, and how long
+    assert codec.decode(codec.encode(text)) == text
+    with pytest.raises(PayloadTooLarge, match="10,001 bytes is to be compressed, 10,000 are allowed"):
+        codec.encode(text + "x")
 
 
 @pytest.mark.parametrize("change", [lambda d: d[:-3], lambda d: d + b"x", lambda d: b"", lambda d: b"\0" + d])
@@ -317,6 +376,26 @@ def test_a_key_that_is_missing_is_named_before_anything_is_loaded() -> None:
 def test_what_cannot_be_pickled_is_refused_with_its_path() -> None:
     with pytest.raises(PayloadError, match=r"\$\.lock: .* cloudpickle cannot write it either"):
         CloudpickleCodec(KEYS).encode({"lock": threading.Lock()})
+
+
+class Login(BaseModel):
+    password: SecretStr
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"password": SecretStr("hunter2")}, id="as it is"),
+        pytest.param([Login(password=SecretStr("hunter2")), Point(1)], id="in a model"),
+        pytest.param({"fn": lambda password=SecretStr("hunter2"): password}, id="in a function"),
+        pytest.param([Point(1), Secret("hunter2")], id="ours"),
+    ],
+)
+def test_a_secret_is_not_pickled(value: Any) -> None:
+    """A sealed pickle is authentic; it is not encrypted."""
+    with pytest.raises(PayloadError, match="secret") as raised:
+        CloudpickleCodec(KEYS).encode(value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_pickle_that_is_too_large_is_refused() -> None:

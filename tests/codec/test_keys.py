@@ -28,8 +28,9 @@ def text(key: bytes) -> str:
         ({"a" * 65: ONE}, None, "1 to 64 printable"),
         ({"a\n": ONE}, None, "1 to 64 printable"),
         ({1: ONE}, None, "1 to 64 printable"),
+        ({"\N{KEY}" * 64: ONE}, None, "1 to 64 printable ASCII"),
         ({"a": ONE, "b": OTHER}, None, "which of the keys 'a', 'b' writes"),
-        ({"a": ONE}, "b", "'b' is not among the keys 'a'"),
+        ({"a": ONE}, "b", "primary key is one of 'a', got 'b'"),
     ],
 )
 def test_what_is_no_keyring_is_refused(keys: Any, primary: str | None, said: str) -> None:
@@ -37,6 +38,13 @@ def test_what_is_no_keyring_is_refused(keys: Any, primary: str | None, said: str
         Keyring(keys, primary=primary)
     assert text(ONE) not in str(raised.value)
     assert repr(ONE)[2:-1] not in str(raised.value)
+
+
+@pytest.mark.parametrize(("keys", "primary"), [({ONE: "a"}, None), ({"a": ONE}, ONE)], ids=["turned round", "primary"])
+def test_a_key_in_the_place_of_its_id_is_not_shown(keys: Any, primary: Any) -> None:
+    with pytest.raises(DefinitionError, match="got a bytes") as raised:
+        Keyring(keys, primary=primary)
+    assert repr(ONE)[2:12] not in str(raised.value)
 
 
 def test_what_is_derived_depends_on_key_purpose_and_owner() -> None:

@@ -17,7 +17,7 @@ HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
 DIRECTIVE = re.compile(r"^::: (\S+)$", re.M)
 """Where the site puts a docstring; its anchor is the name."""
 
-KINDS = frozenset({"python", "console", "text", "sh", ""})
+KINDS = frozenset({"python", "console", "text", ""})
 """Fences that pages may use. Only `python` and `console` are run; the others are for reading."""
 
 

@@ -62,7 +62,7 @@ class Shell:
             self._export(text)
             return
         words = shlex.split(text)
-        if words[0] == "nexus" and words[1] in QUICK and "--app" not in words:
+        if words[0] == "nexus" and words[1] in QUICK and not {"--app", ">"} & set(words):
             assert_shown(command, self._said_here(words[1:]))
             return
         process = self._started(text.removesuffix(" &"))

@@ -36,6 +36,7 @@ PLAYED = (
     "docs/how-to/run-for-months.md",
     "docs/how-to/change-code-safely.md",
     "docs/how-to/operate.md",
+    "docs/how-to/debug-by-replay.md",
     "docs/how-to/encrypt.md",
     *(name for name in NAMES if re.fullmatch(r"samples/\w+/README.md", name)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from nexus_sdk import Context, activity, activity_info, workflow
+from nexus_sdk import ActivityFailed, Context, Retry, activity, activity_info, workflow
 from nexus_sdk.core import events as e
 
 GOING: asyncio.Event
@@ -60,6 +60,28 @@ async def test_one_that_takes_too_long_is_given_back_and_runs_elsewhere_as_the_s
     assert ATTEMPTS == [1, 1]
     [completed] = [event for event in await env.history(handle) if isinstance(event, e.ActivityCompleted)]
     assert (completed.attempts, completed.failures) == (1, ())
+
+
+async def test_what_runs_at_most_once_is_not_given_back_and_that_is_said(environment: Any) -> None:
+    fresh()
+    once = activity("once", retry=Retry(max_attempts=1))(slow.fn)
+
+    @workflow
+    async def careful(ctx: Context) -> str:
+        try:
+            return await once()
+        except ActivityFailed as error:
+            return error.type
+
+    env = await environment(careful, once, clock="manual")
+    handle = await env.start(careful)
+    await env.settle()
+    leaving = asyncio.ensure_future(env.worker.stop())
+    await env.advance("11s")
+    assert leaving.done()
+    assert await handle.result() == "WorkerLost"
+    [said] = [event for level, event, _ in env.said if level == "warning"]
+    assert said == f"activity 'once' of {handle.id} was interrupted and runs at most once: it fails"
 
 
 async def test_a_draining_worker_takes_nothing_new(environment: Any) -> None:

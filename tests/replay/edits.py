@@ -124,7 +124,8 @@ EDITS = [
     Edit(
         "a parameter with a default",
         ORDER,
-        "@workflow\nasync def flow(ctx: Context, amount: int = 5, gift: bool = False):\n    paid = yield charge(amount)\n"
+        "@workflow\nasync def flow(ctx: Context, amount: int = 5, gift: bool = False):\n"
+        "    paid = yield charge(amount)\n"
         '    yield ctx.sleep("1h")\n    sent = yield ship(paid)\n    yield ctx.complete(sent)',
         "safe",
     ),
@@ -446,7 +447,7 @@ EDITS = [
         "yield ctx.gather(charge(1), check(2))",
         "unsafe",
         Change.ADDED,
-        ("activity 'check'", "was added: history has nothing here"),
+        ("activity 'check'", "was added where history has nothing"),
     ),
     Edit(
         "a group shrank",
@@ -482,7 +483,8 @@ EDITS = [
     ),
     Edit(
         "a saga taken away",
-        "try:\n    async with ctx.saga():\n        yield reserve(1)\n        yield fail(1)\nexcept ActivityFailed:\n    pass\nyield ctx.sleep(1)",
+        "try:\n    async with ctx.saga():\n        yield reserve(1)\n        yield fail(1)\n"
+        "except ActivityFailed:\n    pass\nyield ctx.sleep(1)",
         "try:\n    yield reserve(1)\n    yield fail(1)\nexcept ActivityFailed:\n    pass\nyield ctx.sleep(1)",
         "unsafe",
         Change.REMOVED,

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json as jsonlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from nexus_sdk.cli import output
 from nexus_sdk.cli.access import JsonOption, StoreOption
+from nexus_sdk.cli.line import Line
 from nexus_sdk.cli.mistakes import FAILED, Mistake, told
-from nexus_sdk.cli.reloading import Watch
+from nexus_sdk.cli.reloading import Request, Watch
 from nexus_sdk.cli.serving import signals
 
 LOOK_SECONDS = 0.2
@@ -36,12 +35,13 @@ STOP_SECONDS = 4.0
 """How long the serving process may take to drain; then it is ended."""
 
 LEAVE_SECONDS = 0.5
-"""How long it may take to end at once."""
+"""How long it may take to end at once; how long its last words are waited for."""
 
 LOADING_SECONDS = 5.0
 """An import that takes longer is worth a word."""
 
 ENTRANCE = "import sys; sys.path[:] = {path!r}; from nexus_sdk.cli.reloaded import main; main({fd})"
+"""The serving process finds modules where this one does."""
 
 
 @told
@@ -66,22 +66,27 @@ def dev(
     if os.name != "posix":
         raise Mistake("nexus dev needs Linux, macOS or another POSIX system.", hint=f"nexus worker {app}")
     verbosity = ctx.parent.params.get("verbose", 0) if ctx.parent is not None else 0
-    request = Request(app, store, queue or None, concurrency, json, verbosity)
-    code = asyncio.run(_Watching(request).go_on())
+    code = asyncio.run(_Watching(Request(app, store, queue or None, concurrency, json, verbosity)).go_on())
     if code:
         raise typer.Exit(code)
 
 
 class _Serving:
-    """The process that serves, seen from the one that watches."""
+    """The process that serves, seen from the one that watches.
+
+    Attributes:
+        files: those of the user's code that it has loaded; None until it has told them.
+        given_up: its exit code, where it says that no change of a file could help.
+        has_failed: whether it has told why it cannot load the code.
+        has_stopped: whether it has told that it stopped.
+    """
 
     def __init__(self, request: Request) -> None:
         self.started_ns = time.time_ns()
         self.files: list[str] | None = None
         self.given_up: int | None = None
-        """The exit code, where it says that no change of a file could help."""
-        self.is_loading = True
-        self._end, other = socket.socketpair()
+        self.has_failed = self.has_stopped = False
+        end, other = socket.socketpair()
         entrance = ENTRANCE.format(path=sys.path, fd=other.fileno())
         # A Ctrl-C that comes before the other process can make up its mind waits until it has.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -90,8 +95,9 @@ class _Serving:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             other.close()
-        self._say(dataclasses.asdict(request))
-        self._listening = asyncio.create_task(self._listen(), name="nexus dev line")
+        self._line = Line(end)
+        self._line.say(**dataclasses.asdict(request))
+        self._line.listen(self._hear)
 
     @property
     def exit_code(self) -> int | None:
@@ -100,19 +106,19 @@ class _Serving:
 
     async def stop(self, why: str) -> bool:
         """Have it drain and end; whether it did so in time. `why`: ``stop``, or ``reload``."""
-        self._say({"ask": why})
+        self._line.say(ask=why)
         try:
             await asyncio.to_thread(self._process.wait, STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             return False
         finally:
-            await self.close()
+            self.finish()
         return True
 
     def leave(self) -> None:
         """End it now."""
-        self._say({"ask": "leave"})
+        self._line.say(ask="leave")
         try:
             self._process.wait(LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -124,25 +130,15 @@ class _Serving:
         self._process.wait()
         _show_cursor()
 
-    async def close(self) -> None:
-        """Take in what it said last, and hang up."""
-        # Not until the end of the line: a process that an activity forked may hold it open.
-        await asyncio.wait({self._listening}, timeout=LEAVE_SECONDS)
-        self._listening.cancel()
-        self._end.close()
+    def finish(self) -> None:
+        """Take in what it said last. (A process that an activity has forked may hold the line open.)"""
+        self._line.finish(LEAVE_SECONDS)
 
-    def _say(self, what: dict[str, Any]) -> None:
-        with suppress(OSError):  # it has ended: whoever waits for it sees that
-            self._end.sendall(jsonlib.dumps(what).encode() + b"\n")
-
-    async def _listen(self) -> None:
-        with suppress(OSError):
-            reader, _ = await asyncio.open_unix_connection(sock=self._end.dup(), limit=2**24)
-            async for line in reader:
-                news = jsonlib.loads(line)
-                self.files = news.get("watch", self.files)
-                self.given_up = news.get("given_up", self.given_up)
-                self.is_loading = False
+    def _hear(self, news: dict[str, Any]) -> None:
+        self.has_failed = self.has_failed or "failed" in news
+        self.has_stopped = self.has_stopped or "stopped" in news
+        self.given_up = news.get("given_up", self.given_up)
+        self.files = news.get("watch", self.files)
 
 
 class _Watching:
@@ -167,32 +163,67 @@ class _Watching:
         while True:
             self._serving = serving = _Serving(request)
             changed = await self._change(serving, asked)
-            if serving.given_up is not None and not changed:
-                await serving.stop("stop")
-                return serving.given_up
-            was_alive = serving.exit_code is None
-            did_stop = await serving.stop("reload" if changed else "stop")
-            if not did_stop:
-                self._tell("killed", f"it did not stop within {STOP_SECONDS:.0f} s and was ended; what ran there runs again")
+            if not changed and not asked.is_set():
+                return serving.given_up or serving.exit_code or FAILED
+            if not await serving.stop("reload" if changed else "stop"):
+                said = f"it did not stop within {STOP_SECONDS:.0f} s and was ended; what ran there runs again"
+                self._tell("killed", said)
             if not changed:
-                if not was_alive or not did_stop:
+                if not serving.has_stopped:
                     self._tell("stopped", "stopped")
                 return 0
             request = dataclasses.replace(request, changed=changed, noticed_at=time.time())
 
     async def _change(self, serving: _Serving, asked: asyncio.Event) -> list[str]:
         """The files that have changed, as soon as some have; none when it is to end."""
-        is_told, is_slow, known = False, False, None
-        while not asked.is_set() and serving.given_up is None:
-            if serving.exit_code is not None and not is_told:
-                is_told = True
-                await serving.close()
-                self._tell_ended(serving)
-            if serving.files is not known:
+        known: list[str] | None = None
+        is_over = is_slow = False
+        while not asked.is_set():
+            if not is_over and serving.exit_code is not None:
+                is_over = True
+                serving.finish()
+                self._tell_over(serving)
+            if serving.files is not None and serving.files is not known:
                 known = serving.files
-                ...
+                # What is imported behind a failure is not known now, and was before.
+                files = {*known, *self._watch.files} if serving.has_failed else known
+                self._watch.follow(files, serving.started_ns)
+            if is_over and (serving.given_up is not None or not self._watch.files):
+                return []
+            if known is None and not is_slow and time.time_ns() - serving.started_ns > LOADING_SECONDS * 1e9:
+                is_slow = True
+                self._tell("loading", f"{self._request.app} is still being imported")
+            if changed := self._watch.poll(time.monotonic()):
+                return changed
+            try:
+                async with asyncio.timeout(MOVING_SECONDS if self._watch.is_moving else LOOK_SECONDS):
+                    await asked.wait()
+            except TimeoutError:
+                continue
         return []
+
+    def _tell_over(self, serving: _Serving) -> None:
+        """Say how it ended, unless it has said so itself."""
+        if serving.has_failed or serving.given_up is not None:
+            return
+        _show_cursor()
+        code = serving.exit_code or 0
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        said = f"the worker's process has ended by itself ({how}); it starts again when a file changes"
+        self._tell("ended", said, exit_code=code)
+
+    def _tell(self, event: str, text: str, **fields: object) -> None:
+        if self._request.is_json:
+            output.put_json({"time": time.time(), "event": event, **fields}, is_compact=True)
+        else:
+            output.say(text)
 
     def _leave(self) -> None:
         if self._serving is not None:
             self._serving.leave()
+
+
+def _show_cursor() -> None:
+    """A process that was killed while its live line stood has left the terminal without one."""
+    if output.is_terminal(sys.stderr):
+        output.console(sys.stderr).show_cursor(True)

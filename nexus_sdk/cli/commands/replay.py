@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
@@ -47,8 +48,9 @@ def replay(
     if pdb:
         _debug(found, chosen, until)
         return
-    played = play(found.workflow, chosen, codec)
-    explanation = explain(found.workflow, played, codec) if isinstance(played.error, NonDeterminismError) else None
+    with redirect_stdout(sys.stderr):  # what the workflow prints is no part of the answer
+        played = play(found.workflow, chosen, codec)
+        explanation = explain(found.workflow, played, codec) if isinstance(played.error, NonDeterminismError) else None
     if step:
         from nexus_sdk.cli.stepping import Stepper, step_through
 
