@@ -117,7 +117,7 @@ def put_rows(text: ReplayText, until: int | None) -> None:
         for line in text.lines(row, width):
             output.put_cut(*line)
         if row.number == text.played.reached and text.played.error is not None:
-            output.put((f"{_cross()} the code goes another way from here".rjust(0), "bold red"))
+            output.put((f"{_cross()} the code goes another way from here", "bold red"))
 
 
 def put_standing(standing: Standing | None, place: Place | None) -> None:

@@ -88,7 +88,7 @@ def release(app: Nexus) -> None:
     waiting.start()
     waiting.join(THREADS_SECONDS)
     if waiting.is_alive():
-        output.say("An activity still runs in a thread; it is given up here and run again by the next worker.")
+        output.say("An activity still runs in a thread; it is given up here. A worker runs it again, if it may be tried again.")
         leave_now(FAILED)
 
 

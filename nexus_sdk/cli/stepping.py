@@ -26,7 +26,7 @@ from nexus_sdk.replay.standing import Standing, Standings, Strand
 
 Line = list[Piece]
 
-LEAST_WIDTH, LEAST_HEIGHT = 30, 12
+LEAST_WIDTH, LEAST_HEIGHT = 40, 12
 """A smaller window is drawn as if it had this size, and cut by the terminal."""
 
 PAGE = 10

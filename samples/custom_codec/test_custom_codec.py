@@ -64,7 +64,7 @@ async def test_a_reader_with_another_codec_blocks_it_and_the_right_one_goes_on(t
     async with environment(app, store) as env:
         await env.advance("3s")
         status = await env.get("bill-1").status()
-        assert (status.status, status.failure.code) == ("blocked", "NX503")
+        assert (status.status, status.failure and status.failure.code) == ("blocked", "NX503")
     async with environment(json_app, store) as env:
         await env.get("bill-1").resume()
         assert (await env.get("bill-1").result())["exact"]

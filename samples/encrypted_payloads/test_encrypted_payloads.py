@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nexus_sdk import PayloadError, Secret, WorkflowFailed
-from nexus_sdk.codec import CodecChain, Compression, Encryption, Keyring, MsgpackCodec
+from nexus_sdk.codec import Codec, CodecChain, Compression, Encryption, Keyring, MsgpackCodec
 from nexus_sdk.core import events as e
 from nexus_sdk.testing import WorkflowEnvironment
 
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/nexus.db"
 
 
-def environment(store: str, codec: object = BEFORE) -> WorkflowEnvironment:
+def environment(store: str, codec: Codec = BEFORE) -> WorkflowEnvironment:
     """The workflow, served by whoever has the keys of this codec."""
     return WorkflowEnvironment([report_findings], [examine, send_bill], store=store, codec=codec)
 
@@ -90,7 +90,7 @@ async def test_a_key_that_is_dropped_too_early_blocks_until_it_is_back(store: st
         await handle.send_event("signed", "Dr. Grace")
         await env.settle()
         status = await handle.status()  # who has no key may look all the same
-        assert (status.status, status.failure.code) == ("blocked", "NX504")
+        assert (status.status, status.failure and status.failure.code) == ("blocked", "NX504")
         assert status.custom_status["key_id"] == "2026"
     async with environment(store, AFTER) as env:
         handle = env.get("case-1")

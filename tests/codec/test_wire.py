@@ -362,6 +362,52 @@ def test_failures_come_back(failure: Failure) -> None:
     assert wire.decode_failure(wire.encode_failure(failure)) == failure
 
 
+# --- bytes that lie apart ---------------------------------------------------------------------------------------------
+
+LARGE = CODEC.encode(b"x" * 5_000)
+
+
+def with_a_large_result() -> bytes:
+    return wire.encode_batch(HEADER, [e.ActivityCompleted("0", LARGE)], FIRST)[0]
+
+
+def test_what_is_larger_than_allowed_lies_apart_and_comes_back() -> None:
+    whole = with_a_large_result()
+    assert wire.set_apart(whole, LARGE.size) == (whole, {}), "exactly as large as allowed"
+    data, blobs = wire.set_apart(whole, LARGE.size - 1)
+    assert blobs == {LARGE.digest: LARGE.data}
+    assert wire.apart_in(data) == [LARGE.digest]
+    assert wire.set_in(data, blobs) == whole
+    assert wire.set_in(data, {}) == data
+    assert wire.decode_batch(data).hash == wire.decode_batch(whole).hash
+
+
+def test_bytes_that_look_like_a_reference_are_none() -> None:
+    looks_so = CODEC.encode([b"\x91\xc4\x20" + b"d" * 32, [b"d" * 32]])
+    data = wire.encode_payload(looks_so)
+    assert wire.apart_in(data) == []
+    assert wire.decode_payload(wire.set_in(data, {b"d" * 32: b"other"})) == looks_so
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda data: data[:-1], id="cut"),
+        pytest.param(lambda data: data + b"x", id="longer"),
+        pytest.param(lambda data: msgpack.packb([b"\x91\xc4\x20", [[b"d" * 32, 1]]]), id="more than a digest"),
+        pytest.param(lambda data: msgpack.packb([b"\x91\xc4\x20", [[7]]]), id="no digest"),
+        pytest.param(lambda data: msgpack.packb([b"\x91\xc4\x20", [[]]]), id="nothing"),
+        pytest.param(lambda data: msgpack.packb(b"\x91\xc4\x20"), id="no array"),
+    ],
+)
+def test_garbage_that_looks_like_a_reference_is_an_error_of_ours(change: Any) -> None:
+    data = change(wire.set_apart(with_a_large_result(), 1_000)[0])
+    with pytest.raises(HistoryCorruptedError):
+        wire.apart_in(data)
+    with pytest.raises(HistoryCorruptedError):
+        wire.set_in(data, {})
+
+
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 

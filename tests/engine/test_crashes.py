@@ -1,9 +1,16 @@
-"""A worker that dies, or whose store fails, at any store call: another one comes to the same end."""
+"""A worker that dies, or whose store fails, at any store call: another one comes to the same end.
+
+Every shape, every call, and on every side of it: dead before it, dead after it, `StoreUnavailable` before it (nothing
+was done) and after it (it was done, and nobody knows). What is compared is the result, the histories of all runs of
+all instances, and the effects.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,17 +18,85 @@ import pytest
 from nexus_sdk.core import events as e
 from nexus_sdk.engine.worker import WorkerOptions
 from nexus_sdk.store.memory import MemoryStore
-from nexus_sdk.store.port import Query, Store
+from nexus_sdk.store.port import Store
 from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.testing.crashes import Telling
 from nexus_sdk.testing.environment import WorkflowEnvironment
 from nexus_sdk.testing.faults import FaultAt, Faults, NoFault, Point, Strike, at_sub_step
 from nexus_sdk.testing.laws import check_laws
-from tests.scenarios.shapes import ACTIVITIES, EFFECTS, LARGE, SHAPES, WORKFLOWS, Shape
-
-Story = dict[str, Counter[tuple[str, str]]]
-"""Of each instance: how often which kind of event happened to which operation."""
+from tests.scenarios.shapes import ACTIVITIES, EFFECTS, LARGE, SAMPLE, SHAPES, WORKFLOWS
 
 OPTIONS = WorkerOptions(lease_seconds=30.0)
+
+NIGHTLY = bool(os.environ.get("NEXUS_NIGHTLY"))
+"""Set by `make nightly`: what takes minutes is done as well."""
+
+nightly = pytest.mark.skipif(not NIGHTLY, reason="takes minutes; NEXUS_NIGHTLY=1 asks for it")
+
+MATRIX = [("memory", name) for name in SHAPES] + [("split", name) for name in (SHAPES if NIGHTLY else SAMPLE)]
+"""Every shape on the transactional store; on the split one, which has several times as many points, a sample."""
+
+PAIRS = (
+    *("at once", "local", "by name", "race", "events before the wait, twice", "durable work before the next run"),
+    *("complete inside a saga", "local retries", "a cancellation that is swallowed", "terminated"),
+)
+"""Ten of the smallest, for what grows with the square of their calls."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a shape came to: its end, what all histories tell, and how often each effect happened."""
+
+    end: Any
+    telling: Telling
+    effects: Counter[str]
+
+
+class Watching(NoFault):
+    """Disturbs nothing, and remembers for each point how many effects there had been."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.effects: list[int] = []
+
+    async def at(self, point: Point) -> None:
+        await super().at(point)
+        self.effects.append(len(EFFECTS))
+
+
+@dataclass
+class CrashTwice:
+    """A crash at one point, and another one so many points after it.
+
+    Attributes:
+        is_over: the second one was reached, too.
+    """
+
+    first: int
+    second: int
+    faults: list[FaultAt] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.faults = [FaultAt(self.first, Strike.CRASH), FaultAt(self.second, Strike.CRASH)]
+
+    async def at(self, point: Point) -> None:
+        await self._present.at(point)
+
+    @property
+    def has_crashed(self) -> bool:
+        return self._present.has_crashed
+
+    @property
+    def is_over(self) -> bool:
+        return self.faults[1].struck is not None
+
+    def revive(self) -> None:
+        self._present.revive()
+
+    @property
+    def _present(self) -> FaultAt:
+        first, second = self.faults
+        return second if first.struck is not None and not first.has_crashed else first
 
 
 def new_store(profile: str) -> Store:
@@ -30,68 +105,98 @@ def new_store(profile: str) -> Store:
     return store
 
 
-async def play(shape: Shape, store: Store, faults: Faults) -> tuple[Any, Story, Counter[str]]:
-    """Run the shape with these faults: its result, what its histories tell, and how often each effect happened."""
+async def play(name: str, profile: str, faults: Faults) -> Outcome:
+    """Run the shape with these faults, and hold what is stored to the laws."""
     EFFECTS.clear()
+    store = new_store(profile)
     async with WorkflowEnvironment(WORKFLOWS, ACTIVITIES, store=store, worker=OPTIONS, faults=faults) as env:
-        handle = await env.start(shape.workflow, *shape.arguments, id="it")
-        if shape.client is not None:
-            await shape.client(handle)
-        result = await handle.result()
-        await env.run_until_idle()
+        end = await SHAPES[name].play(env)
         await check_laws(store)
-        return result, await story_of(env, store), Counter(EFFECTS)
+        return Outcome(end, await Telling.of(env, ""), Counter(EFFECTS))
 
 
-async def story_of(env: WorkflowEnvironment, store: Store) -> Story:
-    page = await store.list(Query(), limit=100)
-    return {
-        record.id: Counter((type(event).__name__, getattr(event, "path", "")) for event in await env.history(record.id))
-        for record in page.records
-    }
+def points_of(watching: Watching, strike: Strike) -> Iterator[int]:
+    """Where to strike: every point but those that equal the one before them.
 
-
-def points_of(passed: list[Point], strike: Strike) -> list[int]:
-    """Where to strike. What happens before a step is what happens after the one before it: one of them is enough.
-
-    But not where a verb begins: a store that is unavailable there has done nothing of it.
+    Before a call everything is as it was after the call before it, unless something ran between the two. A store that
+    is unavailable before a call, though, has done nothing of it, and its caller hears so.
     """
-    is_enough = [point.is_done or (strike is Strike.UNAVAILABLE and ":" not in point.what) for point in passed]
-    return [number for number, is_it in enumerate(is_enough, 1) if is_it]
+    before = [-1, *watching.effects]
+    for number, point in enumerate(watching.passed, start=1):
+        has_run = before[number] != before[number - 1]
+        if point.is_done or has_run or (strike is Strike.UNAVAILABLE and ":" not in point.what):
+            yield number
 
 
-@pytest.mark.parametrize("strike", list(Strike), ids=lambda strike: strike.name.lower())
-@pytest.mark.parametrize("name", SHAPES)
+def assert_same(disturbed: Outcome, undisturbed: Outcome, what: str, *, crashes: int = 1) -> None:
+    """The same end and the same histories; of each effect at most one more per crash."""
+    assert disturbed.end == undisturbed.end, what
+    assert disturbed.telling == undisturbed.telling, what
+    # Run ids are drawn, and the keys are made of them: only how many there are can be compared.
+    assert len(disturbed.effects) == len(undisturbed.effects), what
+    most = max(undisturbed.effects.values(), default=0) + crashes
+    assert max(disturbed.effects.values(), default=0) <= most, what
+
+
+def test_there_are_shapes_enough() -> None:
+    assert len(SHAPES) >= 40
+    assert set(SAMPLE) | set(PAIRS) <= set(SHAPES)
+    assert len(set(PAIRS)) == 10
+
+
+@pytest.mark.parametrize(("profile", "name"), MATRIX, ids=lambda part: part)
+async def test_whatever_store_call_goes_wrong_the_end_is_the_undisturbed_one(profile: str, name: str) -> None:
+    watching = Watching()
+    undisturbed = await play(name, profile, watching)
+    assert undisturbed.end == SHAPES[name].result
+    for strike in Strike:
+        for number in points_of(watching, strike):
+            what = f"{strike.name} {watching.passed[number - 1]}, point {number}"
+            try:
+                disturbed = await play(name, profile, FaultAt(number, strike))
+            except Exception as error:
+                error.add_note(what)
+                raise
+            assert_same(disturbed, undisturbed, what)
+
+
+@nightly
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("profile", ["memory", "split"])
-async def test_whatever_store_call_goes_wrong_the_end_is_the_undisturbed_one(
-    profile: str, name: str, strike: Strike
-) -> None:
-    shape = SHAPES[name]
-    counting = NoFault()
-    result, story, effects = await play(shape, new_store(profile), counting)
-    assert result == shape.result
-    assert max(effects.values(), default=1) == (2 if name == "retries" else 1)
-    for number in points_of(counting.passed, strike):
-        faults = FaultAt(number, strike)
-        what = f"{strike.name} {counting.passed[number - 1]}, point {number}"
-        try:
-            disturbed = await play(shape, new_store(profile), faults)
-        except Exception as error:
-            error.add_note(what)
-            raise
-        assert disturbed[0] == result, what
-        assert disturbed[1] == story, what
-        # Run ids are drawn, and the keys are made of them: only how many there are can be compared.
-        assert len(disturbed[2]) == len(effects), what
-        assert max(disturbed[2].values(), default=0) <= max(effects.values(), default=0) + 1, what
+async def test_a_worker_that_dies_and_whose_heir_dies_too_changes_nothing(profile: str, name: str) -> None:
+    watching = Watching()
+    undisturbed = await play(name, profile, watching)
+    for first in points_of(watching, Strike.CRASH):
+        second = 0
+        is_over = True
+        while is_over:
+            second += 1
+            faults = CrashTwice(first, second)
+            what = f"CRASH {watching.passed[first - 1]}, point {first}; again {second} points later"
+            try:
+                disturbed = await play(name, profile, faults)
+            except Exception as error:
+                error.add_note(what)
+                raise
+            assert_same(disturbed, undisturbed, what, crashes=2)
+            is_over = faults.is_over
 
 
 async def test_each_activitys_result_is_recorded_once_although_it_ran_twice() -> None:
-    shape = SHAPES["sequence"]
-    store = MemoryStore()
-    counting = NoFault()
-    await play(shape, MemoryStore(), counting)
-    commits = [n for n, point in enumerate(counting.passed, 1) if str(point) == "before commit"]
-    _, story, effects = await play(shape, store, FaultAt(commits[1], Strike.CRASH))
-    assert max(effects.values()) == 2  # it was running when its worker died
-    assert [count for (kind, _), count in story["it"].items() if kind == e.ActivityCompleted.__name__] == [1] * 4
+    watching = Watching()
+    await play("sequence", "memory", watching)
+    commits = [n for n, point in enumerate(watching.passed, 1) if str(point) == "before commit"]
+    disturbed = await play("sequence", "memory", FaultAt(commits[1], Strike.CRASH))
+    assert max(disturbed.effects.values()) == 2  # it was running when its worker died
+    completed = [line for line in disturbed.telling.histories["it"] if line.startswith(e.ActivityCompleted.__name__)]
+    assert len(completed) == 4
+
+
+async def test_a_crash_may_strike_while_an_activity_runs() -> None:
+    """What makes a crash before a call another one than that after the call before it."""
+    watching = Watching()
+    await play("sequence", "memory", watching)
+    crashes = {str(watching.passed[number - 1]) for number in points_of(watching, Strike.CRASH)}
+    assert "before commit" in crashes
+    assert "before load" not in crashes

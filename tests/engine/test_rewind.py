@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nexus_sdk import Context, InvalidArgument, Retry, WorkflowFailed, activity, workflow
+from nexus_sdk.codec import MsgpackCodec, TypeCodec
 from nexus_sdk.core import events as e
 
 RAN: list[str] = []
@@ -189,3 +190,37 @@ async def test_the_old_run_stays_readable(environment: Any) -> None:
     created = (await env.history(handle))[0]
     assert (created.origin, created.previous_run_id) == ("rewind", run_id)
     assert isinstance(before[-1], e.WorkflowFailed)
+
+
+class Money:
+    """What only a codec that was taught it can write and read."""
+
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+
+@workflow
+async def counting(ctx: Context, money: Any) -> int:
+    yield ctx.wait_for_event("go")
+    yield ctx.complete(money.cents)
+
+
+@workflow
+async def with_a_child(ctx: Context) -> None:
+    ctx.spawn(counting(Money(5)))
+    yield step("one")
+
+
+async def test_who_rewinds_need_not_be_able_to_read_the_arguments_of_children(environment: Any) -> None:
+    """`nexus rewind` without an app, for example."""
+    codec = MsgpackCodec(types=[TypeCodec(Money, lambda money: money.cents, Money, name="money")])
+    env = await environment(with_a_child, counting, step, codec=codec, clock="manual")
+    BROKEN.add("one")
+    handle = await env.start(with_a_child, id="parent")
+    await env.settle()
+    BROKEN.clear()
+    stranger = await environment(store=env.app.store, has_worker=False, replays=False)
+    await stranger.get("parent").rewind()
+    await env.get("parent/r2/0").send_event("go")
+    await env.settle()
+    assert (await handle.status()).status == "completed"

@@ -47,7 +47,7 @@ async def test_heartbeat_details_that_cannot_be_read_are_left_out(environment: A
     assert [event for _, event, _ in env.said if "heartbeat details" in event and "cannot be read" in event]
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91\x01"])
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91\x01", b"\x93\x01\x90\x91\x91\xc4\x20 cut"])
 async def test_a_task_that_cannot_be_read_is_left_to_workers_that_can(environment: Any, body: bytes) -> None:
     env = await environment(shipping, ship, has_worker=False, clock="manual")
     handle, delivery = await scheduled(env)

@@ -96,7 +96,7 @@ def test_the_screen_shows_rows_source_and_variables(recording: Recording) -> Non
     assert "order-42  shop" in shown
     assert "event 4 of 15" in shown
     assert re.search(r"▶ +4 +ActivityScheduled", shown)
-    assert re.search(r"→ +17 +    cost = await price\(item\)", shown)
+    assert re.search(r"→ +16 +    cost = await price\(item\)", shown)
     assert "item = 'lamp'" in shown
     assert "items = ['lamp', 'rug']" in shown
     assert "q quit" in shown
@@ -110,7 +110,7 @@ def test_the_screen_fits(recording: Recording, width: int, height: int) -> None:
         lines = stepper.screen(width, height)
         assert len(lines) == max(height, 12)
         assert all("\n" not in piece for line in lines for piece in _texts(line))
-        assert cell_len("".join(_texts(lines[0]))) <= max(width, 30)
+        assert cell_len("".join(_texts(lines[0]))) <= max(width, 40)
 
 
 def _texts(line: Any) -> list[str]:

@@ -31,6 +31,7 @@ from nexus_sdk.codec.compression import Compression
 from nexus_sdk.codec.encryption import Encryption
 from nexus_sdk.codec.keys import Keyring
 from nexus_sdk.codec.secret import Secret
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core import events as e
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.store.sqlite import SqliteStore
@@ -173,6 +174,18 @@ async def test_the_same_start_after_a_rotation_attaches(environment: Any) -> Non
     assert handle.id == "long"
     with pytest.raises(InstanceExists, match="other arguments"):
         await client.start(waiting, "other", id="long", on_conflict="attach")
+
+
+@pytest.mark.parametrize("before", [CodecChain(Compression(level=1)), MsgpackCodec()])
+async def test_the_same_start_after_another_compression_attaches(environment: Any, before: Any) -> None:
+    text = "".join(chr(97 + number * number * 7919 % 26) for number in range(5_000))
+    env = await environment(*EVERYTHING, codec=before, replays=False)
+    await env.start(waiting, text, id="long")
+    later = CodecChain(Compression(level=9))
+    client = (await environment(*EVERYTHING, codec=later, store=env.app.store, has_worker=False)).app.client()
+    assert (await client.start(waiting, text, id="long", on_conflict="attach")).id == "long"
+    with pytest.raises(InstanceExists, match="other arguments"):
+        await client.start(waiting, text[1:], id="long", on_conflict="attach")
 
 
 async def test_a_missing_key_blocks_with_its_id_and_a_worker_that_has_it_goes_on(environment: Any) -> None:

@@ -165,6 +165,74 @@ async def test_bytes_that_are_gone_block_with_a_reason(environment: Any) -> None
         env.app.codec.decode((await handle.history())[0].arguments)
 
 
+@workflow
+async def talkative(ctx: Context, text: str) -> None:
+    ctx.set_status({"text": text})
+    yield ctx.sleep("1h")
+    raise ApplicationError("no", details=text)
+
+
+async def test_records_stay_small_and_a_status_is_whole(environment: Any) -> None:
+    env = await environment(talkative)
+    handle = await env.start(talkative, "x" * LARGE)
+    with pytest.raises(WorkflowFailed):
+        await handle.result()
+    record = await env.app.store.find(handle.id)
+    assert len(record.custom_status or b"") + len(record.failure or b"") < 2_000
+    (listed,) = await env.app.client().list()
+    for status in (listed, await handle.status()):
+        assert status.custom_status == {"text": "x" * LARGE}
+        assert env.app.codec.decode(status.failure.details) == "x" * LARGE
+    await _replace(env.app.store, b"other")
+    (listed,) = await env.app.client().list()
+    assert listed.custom_status["reference"] == "apart", "one that is damaged does not hide the others"
+    await handle.purge()
+
+
+async def test_an_id_that_is_purged_while_it_is_taken_again_loses_nothing(
+    environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = await environment(two_steps, enlarge, replays=False)
+    handle = await env.start(two_steps, "x" * LARGE, id="again")
+    await handle.send_event("go")
+    await handle.result()
+    store = env.app.store
+    create = store.create
+
+    async def late(new: Any, *, now_us: int) -> Any:
+        await store.purge("again", now_us=now_us)
+        return await create(new, now_us=now_us)
+
+    monkeypatch.setattr(store, "create", late)
+    handle = await env.start(two_steps, "x" * LARGE, id="again")
+    await handle.send_event("go")
+    assert await handle.result() == 2 * LARGE
+
+
+async def test_an_event_whose_bytes_were_changed_blocks_at_once(environment: Any) -> None:
+    env = await environment(passing_on, replays=False)
+    handle = await env.start(passing_on, "x", 0)
+    await env.settle()
+    await env.crash_worker()
+    await handle.send_event("word", "a" * LARGE)
+    await _replace(env.app.store, b"other")
+    await env.restart_worker()
+    await env.settle()
+    status = await handle.status()
+    assert (status.status, status.failure.code) == ("blocked", "NX205")
+    assert "do not fit their digest" in status.failure.message
+    assert not [said for level, said, _ in env.said if level == "error"]
+
+
+async def _replace(store: Any, data: bytes) -> None:
+    """Put other bytes into the place of all large payloads."""
+    if hasattr(store, "_blobs"):
+        for blobs in store._blobs.values():
+            blobs.update(dict.fromkeys(blobs, data))
+    else:
+        await store._write(0, lambda work: work.execute("UPDATE blobs SET data = ?", (data,)))
+
+
 async def _clear(store: Any) -> None:
     await store._write(0, lambda work: work.execute("DELETE FROM blobs"))
 

@@ -149,11 +149,7 @@ async def test_histories_of_every_shape_replay(name: str, tmp_path: Path) -> Non
     shape = SHAPES[name]
     served = {workflow.name: workflow for workflow in WORKFLOWS}
     async with WorkflowEnvironment(WORKFLOWS, ACTIVITIES) as env:
-        handle = await env.start(shape.workflow, *shape.arguments)
-        if shape.client is not None:
-            await shape.client(handle)
-        await handle.result()
-        await env.run_until_idle()
+        await shape.play(env)
         page = await env.client.list()
         runs = [
             (one.workflow, number, History(run.batches))

@@ -29,10 +29,7 @@ async def child(ctx: Context, number: int) -> int:
 async def test_workflows_that_keep_the_rules_come_to_the_same_end(name: str) -> None:
     shape = SHAPES[name]
     async with WorkflowEnvironment(WORKFLOWS, ACTIVITIES, strict_replay=True) as env:
-        handle = await env.start(shape.workflow, *shape.arguments)
-        if shape.client is not None:
-            await shape.client(handle)
-        assert await handle.result() == shape.result
+        assert await shape.play(env) == shape.result
 
 
 async def test_the_code_runs_from_the_start_at_every_turn() -> None:
