@@ -79,8 +79,8 @@ smoke-versions: ## a subset of the tests on Python 3.12 and 3.13, where they are
 	        PYTEST_ARGS='$(PYTEST_ARGS) -p no:cacheprovider $(SMOKE)'; \
 	done
 
-nightly: ## the whole suite on every version of Python that is found
-	$(MAKE) --no-print-directory test
+nightly: ## the whole suite with what takes minutes (pairs of crashes), then on every version of Python that is found
+	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test
 	$(MAKE) --no-print-directory smoke-versions SMOKE="tests samples"
 
 clean: ## remove what was built, and the virtual environments

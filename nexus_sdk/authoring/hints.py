@@ -29,7 +29,7 @@ def names_around(fn: Callable[..., Any]) -> Mapping[str, Any]:
     while frame is not None and wanted:  # a function in a function in a test: the names of all of them
         if frame.f_code.co_name == "<module>":
             break
-        for name in wanted & frame.f_locals.keys():
+        for name in wanted.intersection(frame.f_locals):  # 3.13: a proxy, whose keys are a list
             found.setdefault(name, frame.f_locals[name])
         if frame.f_globals is not getattr(fn, "__globals__", None):
             break

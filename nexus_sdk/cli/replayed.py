@@ -133,6 +133,8 @@ def put_standing(standing: Standing | None, place: Place | None) -> None:
         output.put_cut(*strand_head(strand))
         for name, value in strand_lines(strand):
             output.put_hanging([name], value)
+    if standing is not None and standing.hidden:
+        output.put((f"  and {standing.hidden:,} more strands", "dim"))
 
 
 def strand_head(strand: Strand) -> list[Piece]:

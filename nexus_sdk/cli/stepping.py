@@ -265,6 +265,8 @@ class Stepper:
             lines += [[name, value] for name, value in strand_lines(strand)]
         if not lines:
             lines.append([(self._nothing_runs(), "dim")])
+        if standing is not None and standing.hidden:
+            lines.append([(f"  and {standing.hidden:,} more strands", "dim")])
         if len(lines) > height:
             hidden = len(lines) - height + 1
             lines = [*lines[: max(0, height - 1)], [(f"    and {hidden} more lines: v", "dim")]]

@@ -16,8 +16,8 @@ from nexus_sdk.authoring.workflow import BoundCall, Workflow
 from nexus_sdk.client.attributes import Attributes, check_attributes
 from nexus_sdk.client.handle import Handle
 from nexus_sdk.client.status import Page, status_of
-from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.events import WorkflowCreated
+from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.shown import shown
 from nexus_sdk.core.status import Status

@@ -160,8 +160,8 @@ def _pickle(value: Any) -> bytes:
         def reducer_override(self, part: Any) -> Any:
             if is_secret_class(type(part)):
                 raise PayloadError(
-                    f"a secret ({type(part).__name__}) stands in what only a pickle can hold, and a seal hides nothing.",
-                    hint="Pass the secret beside it, by a codec that encrypts, and not inside a function or live object.",
+                    f"a secret ({type(part).__name__}) is in what only a pickle can hold, and a seal hides nothing.",
+                    hint="Pass it in a value of its own, by a codec that encrypts.",
                 )
             return super().reducer_override(part)
 

@@ -183,7 +183,7 @@ def set_apart(data: bytes, bytes_max: int) -> tuple[bytes, dict[bytes, bytes]]:
     """Encoded things without the payloads that have more than `bytes_max` bytes, and these by their digests."""
     front, bodies = _parts(data)
     blobs: dict[bytes, bytes] = {}
-    kept = []
+    kept: list[Any] = []
     for body in bodies:
         if type(body) is bytes and len(body) > bytes_max:
             digest = sha256(body).digest()

@@ -262,6 +262,8 @@ class RunningAttempt:
         if is_stop and self._stop is not None:
             return Stopped(self._stop)
         if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling():
+            if self._beating is not None:
+                self._beating.cancel()
             raise error  # the event loop itself is going down
         return self._failed(error)
 

@@ -34,6 +34,9 @@ WINDOW = 24
 KEPT_MAX = 600
 """So many positions are remembered."""
 
+STRANDS_MAX = 24
+"""So many strands are looked at, besides the body and the one that runs: of thousands nobody looks at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -68,10 +71,11 @@ class Strand:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a workflow stands at an event."""
+    """Where a workflow stands at an event. `hidden` strands are there besides, and were not looked at."""
 
     number: int
     strands: tuple[Strand, ...]
+    hidden: int = 0
 
     @property
     def next(self) -> Strand | None:
@@ -178,19 +182,19 @@ class Looker:
     def _look(self, number: int, active: Fiber | None, gets: tuple[Any, Any] | None = None) -> None:
         if number not in self._numbers:
             return
+        fibers = self._execution.fibers
+        shown = list(dict.fromkeys([*fibers[: 1 + STRANDS_MAX], *(fiber for fiber in fibers if fiber is active)]))
         running = running_frames(sys._getframe(1))
-        self._kept[number] = Standing(
-            number,
-            tuple(
-                Strand(
-                    fiber.path,
-                    tuple(map(self._level, (running if fiber is active else None) or frames_of(fiber.program))),
-                    fiber is active,
-                    self._outcome(gets) if fiber is active and gets is not None else "",
-                )
-                for fiber in self._execution.fibers
-            ),
-        )
+        strands = [
+            Strand(
+                fiber.path,
+                tuple(map(self._level, (running if fiber is active else None) or frames_of(fiber.program))),
+                fiber is active,
+                self._outcome(gets) if fiber is active and gets is not None else "",
+            )
+            for fiber in shown
+        ]
+        self._kept[number] = Standing(number, tuple(strands), len(fibers) - len(shown))
 
     def _outcome(self, gets: tuple[Any, Any]) -> str:
         value, error = gets

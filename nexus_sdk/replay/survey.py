@@ -20,9 +20,9 @@ from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.ledger import Ledger
 from nexus_sdk.core.operation import RecordedOperation
 from nexus_sdk.core.operations.wait import WaitLeaf
-from nexus_sdk.core.payload import Codec
+from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.program import Site, line_of
-from nexus_sdk.errors import BlockingError, NexusError
+from nexus_sdk.errors import BlockingError, NexusError, PayloadError
 from nexus_sdk.replay.player import watchdog
 from nexus_sdk.replay.recorded import RecordedRun
 from nexus_sdk.replay.source import Place, place_of
@@ -55,8 +55,50 @@ class StandIn:
     def __bool__(self) -> bool:
         return True
 
+    def __len__(self) -> int:
+        return 0
+
     def __repr__(self) -> str:
         return "<an unknown result>"
+
+    def _itself(self, *_: Any) -> StandIn:
+        return self
+
+    def _not(self, _: Any) -> bool:
+        return False
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __round__ = _itself
+    __lt__ = __le__ = __gt__ = __ge__ = _not
+
+
+class LenientCodec:
+    """A codec for what holds stand-ins: what cannot be encoded is nothing."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def bound_to(self, owner: str) -> LenientCodec:
+        """See `Codec.bound_to`."""
+        return LenientCodec(self._codec.bound_to(owner))
+
+    def encode(self, value: Any) -> Payload:
+        """See `Codec.encode`."""
+        try:
+            return self._codec.encode(value)
+        except PayloadError:
+            return self._codec.encode(None)
+
+    def decode(self, payload: Payload, type_: Any = Any) -> Any:
+        """See `Codec.decode`."""
+        return self._codec.decode(payload, type_)
+
+    def can_read(self, encoding: str) -> bool:
+        """See `Codec.can_read`."""
+        return self._codec.can_read(encoding)
+
+    def convert(self, value: Any, type_: Any) -> Any:
+        """See `Codec.convert`."""
+        return self._codec.convert(value, type_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +119,7 @@ class Asked:
 def survey(workflow: Workflow[Any, Any], run: RecordedRun, codec: Codec) -> list[Asked]:
     """What the code asks for, in order, as far as can be told."""
     with rehearsal(workflow, run, codec) as execution:
+        execution.services = replace(execution.services, codec=LenientCodec(execution.services.codec))
         ledger = SurveyLedger(execution, run)
         execution.ledger = ledger
         with suppress(NexusError), watchdog(SECONDS_MAX).watching(run.header.instance_id):

@@ -49,6 +49,12 @@ class FakeClock:
         """When calls that move something are due, in order."""
         return sorted({call.when_us for call in self._calls if not call.is_background and not call.is_over})
 
+    def next_call_us(self) -> int | None:
+        """When the next call of any kind is due."""
+        while self._calls and self._calls[0].is_over:
+            heapq.heappop(self._calls)
+        return self._calls[0].when_us if self._calls else None
+
     def jump_to(self, when_us: int) -> None:
         """Set the time to `when_us`, never back, and ring what is due by then, in order."""
         self._now_us = max(self._now_us, when_us)

@@ -101,21 +101,31 @@ async def check_laws(store: Store) -> None:
     """
     said: list[str] = []
     async for id in ids_of(store):
-        findings = _Findings(id)
         try:
             record, runs = await runs_of(store, id)
         except HistoryCorruptedError as error:
             said.append(f"law 13, {id}: {error}")
             continue
-        _check_runs(record, runs, findings)
-        for run in runs:
-            findings.where = f"{id}, run {run.run_id}"
-            _check_log(run, findings)
-            _check_answers(run, findings)
-            _check_timers(run, findings)
-        said += findings.said
+        said += breaches(record, runs)
     if said:
         raise LawBroken("\n".join(said))
+
+
+def breaches(record: InstanceRecord, runs: Sequence[Run]) -> list[str]:
+    """What one instance breaks of laws 1, 2, 3, 5 and 8, in words.
+
+    Args:
+        record: of the instance, with the payloads that lie apart.
+        runs: all of them, oldest first.
+    """
+    findings = _Findings(record.id)
+    _check_runs(record, runs, findings)
+    for run in runs:
+        findings.where = f"{record.id}, run {run.run_id}"
+        _check_log(run, findings)
+        _check_answers(run, findings)
+        _check_timers(run, findings)
+    return findings.said
 
 
 async def check_replays(store: Store, registry: Registry, codec: Codec) -> None:

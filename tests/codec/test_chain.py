@@ -378,6 +378,9 @@ def test_what_cannot_be_pickled_is_refused_with_its_path() -> None:
         CloudpickleCodec(KEYS).encode({"lock": threading.Lock()})
 
 
+PASSWORD = SecretStr("hunter2")
+
+
 class Login(BaseModel):
     password: SecretStr
 
@@ -385,9 +388,9 @@ class Login(BaseModel):
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param({"password": SecretStr("hunter2")}, id="as it is"),
-        pytest.param([Login(password=SecretStr("hunter2")), Point(1)], id="in a model"),
-        pytest.param({"fn": lambda password=SecretStr("hunter2"): password}, id="in a function"),
+        pytest.param({"password": PASSWORD}, id="as it is"),
+        pytest.param([Login(password=PASSWORD), Point(1)], id="in a model"),
+        pytest.param({"fn": lambda: PASSWORD}, id="in a function"),
         pytest.param([Point(1), Secret("hunter2")], id="ours"),
     ],
 )

@@ -7,6 +7,7 @@ all instances, and the effects.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -200,3 +201,11 @@ async def test_a_crash_may_strike_while_an_activity_runs() -> None:
     crashes = {str(watching.passed[number - 1]) for number in points_of(watching, Strike.CRASH)}
     assert "before commit" in crashes
     assert "before load" not in crashes
+
+
+async def test_a_worker_that_dies_in_the_middle_of_a_heartbeat_leaves_nothing_behind() -> None:
+    watching = Watching()
+    await play("a running activity is stopped", "memory", watching)
+    beats = [n for n, point in enumerate(watching.passed, 1) if str(point) == "after extend"]
+    await play("a running activity is stopped", "memory", FaultAt(beats[0], Strike.CRASH))
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -80,7 +80,9 @@ def test_an_odd_id_is_an_id_like_any_other(id: str, bench: Bench, nexus: Any) ->
     assert after - before <= {"nexus.db-wal", "nexus.db-shm"}
 
 
-@pytest.mark.parametrize("value", payloads.EVEN_SO, ids=[f"{value!r:.30}" for value in payloads.EVEN_SO])
+@pytest.mark.parametrize(
+    "value", payloads.EVEN_SO, ids=[f"{number}-{type(value).__name__}" for number, value in enumerate(payloads.EVEN_SO)]
+)
 async def test_an_odd_value_is_recorded_like_any_other(value: Any, bench: Bench) -> None:
     assert await bench.app.run_async(orders.keep, value, id="odd") == value
 

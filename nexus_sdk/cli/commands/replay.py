@@ -96,9 +96,12 @@ def _check_meant(found: Target, run: RecordedRun, target: str) -> None:
             else "Is it the right file?",
         )
     if created.version != workflow.version:
+        meant = found.app.registry.workflow(created.workflow, created.version)
+        other = f"; the app serves that one as {meant.__module__}:{meant.__name__}" if meant is not None else ""
         output.say(
             ("note  ", "yellow"),
-            f"recorded with version {created.version} of {workflow.name!r}, replayed with version {workflow.version}",
+            f"recorded with version {created.version} of {workflow.name!r}, replayed with version {workflow.version}"
+            f"{other}",
         )
 
 

@@ -25,10 +25,13 @@ import pytest
 
 from nexus_sdk.store.port import Store
 from nexus_sdk.testing.provider_suite.blobs import BlobLaws
+from nexus_sdk.testing.provider_suite.corpus import CorpusLaws
 from nexus_sdk.testing.provider_suite.deliveries import ClaimLaws, TaskLaws, TurnLaws
 from nexus_sdk.testing.provider_suite.instances import CreateLaws, ListLaws, PurgeLaws
+from nexus_sdk.testing.provider_suite.races import RaceLaws
 from nexus_sdk.testing.provider_suite.recovery import RecoveryLaws
 from nexus_sdk.testing.provider_suite.repetition import RepetitionLaws
+from nexus_sdk.testing.provider_suite.sizes import DelayLaws, SizeLaws
 from nexus_sdk.testing.provider_suite.turns import FenceLaws, InboxLaws, SendLaws
 from nexus_sdk.testing.provider_suite.waiting import DoorbellLaws, DueLaws, WatchLaws
 
@@ -49,7 +52,11 @@ class ProviderSuite(
     WatchLaws,
     DoorbellLaws,
     DueLaws,
+    SizeLaws,
+    DelayLaws,
+    RaceLaws,
     RecoveryLaws,
+    CorpusLaws,
 ):
     """Subclass it, name the subclass `Test…`, and give it the fixtures `store_factory` and `fresh_store`."""
 

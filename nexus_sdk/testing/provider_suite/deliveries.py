@@ -99,6 +99,14 @@ class TurnLaws:
         assert {found.instance_id for found in first.deliveries if not isinstance(found, TaskDelivery)} == {"i0", "i1"}
         assert set(await receive_turns(store, lease=BERT, now_us=at(5))) == {"i2", "i3", "i4"}
 
+    async def test_a_turns_lease_that_ran_out_and_that_nobody_took_can_be_extended(self, store: Store) -> None:
+        before = await store.create(new("a"), now_us=T0)
+        delivery = (await receive_turns(store))["a"]
+        assert await store.extend(delivery, lease=ANNA, now_us=at(100)) == Extended()
+        assert await receive_turns(store, lease=BERT, now_us=at(129)) == {}
+        await store.commit(turn(before, settles=[delivery], consumed=(1,)), now_us=at(129))
+        assert await store.extend(delivery, lease=ANNA, now_us=at(129)) == Extended(is_lost=True)
+
     async def test_racing_receivers_share_nothing(self, store: Store) -> None:
         for n in range(12):
             await store.create(new(f"i{n}"), now_us=T0)
@@ -163,6 +171,39 @@ class TaskLaws:
         with pytest.raises(ConflictError):
             await store.retry(failed, following, now_us=at(5))
         assert not (await store.extend(held, lease=ANNA, now_us=at(5))).is_lost
+
+    async def test_a_release_or_retry_whose_reply_was_lost_takes_place_once(self, store: Store) -> None:
+        await started(store, "a", task("a"))
+        (lost,) = await receive_tasks(store)
+        (held,) = await receive_tasks(store, now_us=at(30))
+        await store.release(held, now_us=at(30))
+        await store.release(held, now_us=at(30))
+        (held,) = await receive_tasks(store, now_us=at(30))
+        assert (held.task.attempt, held.deliveries) == (2, 2)
+        following = replace(held.task, attempt=3)
+        await store.retry(held, following, now_us=at(30))
+        with pytest.raises(ConflictError):
+            await store.retry(held, following, now_us=at(30))
+        with pytest.raises(ConflictError):
+            await store.retry(lost, replace(following, attempt=9), now_us=at(30))
+        assert [(found.task, found.deliveries) for found in await receive_tasks(store, now_us=at(30))] == [
+            (following, 1)
+        ]
+
+    async def test_the_limit_counts_over_all_queues(self, store: Store) -> None:
+        await started(store, "a", task("a", "0"), task("a", "1"), task("a", "2", "other"))
+        await store.create(new("b"), now_us=T0)
+        for expected in (3, 1, 0):
+            received = await store.receive(["work", "other", TURNS], limit=3, lease=ANNA, now_us=T0)
+            assert len(received.deliveries) == expected
+
+    async def test_a_settled_task_is_lost_to_its_holder(self, store: Store) -> None:
+        before = await started(store, "a", task("a"))
+        (held,) = await receive_tasks(store)
+        await store.commit(turn(before, settles=[held]), now_us=T0)
+        assert await store.extend(held, lease=ANNA, now_us=T0) == Extended(is_lost=True)
+        await store.release(held, now_us=T0)
+        assert await receive_tasks(store, now_us=at(99)) == []
 
     async def test_a_retry_may_move_a_task_to_another_queue(self, store: Store) -> None:
         before = await started(store, "a", task("a"))

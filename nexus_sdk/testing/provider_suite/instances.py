@@ -9,8 +9,8 @@ import pytest
 
 from nexus_sdk.core.events import ParentRef
 from nexus_sdk.core.status import Status
-from nexus_sdk.errors import InstanceExists, InstanceFinished, InstanceNotFound, StoreError
-from nexus_sdk.store.port import TURNS, InstanceRecord, Query, Store
+from nexus_sdk.errors import ConflictError, InstanceExists, InstanceFinished, InstanceNotFound, StoreError
+from nexus_sdk.store.port import TURNS, Commit, Extended, InstanceRecord, Query, Store, StoredBatch
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
     T0,
@@ -19,6 +19,7 @@ from nexus_sdk.testing.provider_suite.builders import (
     message,
     new,
     pending,
+    receive_tasks,
     receive_turns,
     record,
     started,
@@ -83,6 +84,10 @@ class CreateLaws:
         assert await store.create(new("a"), now_us=at(5)) == before
         assert await pending(store, "a") == []
 
+    async def test_the_same_request_after_the_end_returns_the_present_record(self, store: Store) -> None:
+        ended = await finish(store, await started(store, "a"))
+        assert await store.create(new("a"), now_us=at(5)) == ended
+
     async def test_another_request_finds_the_id_taken(self, store: Store) -> None:
         await store.create(new("a"), now_us=T0)
         with pytest.raises(InstanceExists):
@@ -119,6 +124,11 @@ class CreateLaws:
         old = await store.load("a", run_id="run-1", after=1)
         assert [batch.number for batch in old.batches] == [2]
         assert old.record == next_run.record
+
+    async def test_a_run_that_is_unknown_has_no_batches(self, store: Store) -> None:
+        before = await started(store, "a")
+        loaded = await store.load("a", run_id="run-9")
+        assert (loaded.record, loaded.batches) == (before, ())
 
     async def test_ids_and_bodies_of_many_bytes_are_kept(self, store: Store) -> None:
         instance_id, message_id = "bestellung-日本-🚚/ä b", "ereignis-ß-🚀"
@@ -184,6 +194,49 @@ class ListLaws:
         assert seen == expected
         assert cursor is None
 
+    async def test_the_last_page_has_no_cursor_even_when_it_is_full(self, store: Store) -> None:
+        for n in range(4):
+            await store.create(new(f"i{n}", created_us=at(n)), now_us=T0)
+        await self.settled(store)
+        assert (await store.list(Query(), limit=4)).cursor is None
+        assert (await store.list(Query(), limit=5)).cursor is None
+        page = await store.list(Query(), limit=2)
+        assert page.cursor is not None
+        page = await store.list(Query(), limit=2, cursor=page.cursor)
+        assert ([found.id for found in page.records], page.cursor) == (["i1", "i0"], None)
+
+    async def test_pages_keep_to_what_was_asked_for_whatever_the_ids_are(self, store: Store) -> None:
+        ids = ["a:b", "日本 🚚", "0:1", "a/b?c=d&e", "'; --", "z"]
+        for n, id in enumerate(ids):
+            await store.create(new(id, workflow="order", created_us=at(n // 3)), now_us=T0)
+            await store.create(new(f"not {id}", workflow="bill", created_us=at(n // 3)), now_us=T0)
+        await self.settled(store)
+        seen: list[str] = []
+        cursor, is_over = None, False
+        while not is_over:
+            page = await store.list(Query(workflow="order"), limit=1, cursor=cursor)
+            seen += [found.id for found in page.records]
+            cursor, is_over = page.cursor, page.cursor is None
+        assert sorted(seen) == sorted(ids)
+        assert await store.count(Query(workflow="order")) == len(ids)
+
+    async def test_a_cursor_outlives_the_record_it_stands_at(self, store: Store) -> None:
+        for n in range(4):
+            await finish(store, await store.create(new(f"i{n}", created_us=at(n)), now_us=T0))
+        await self.settled(store)
+        page = await store.list(Query(), limit=2)
+        await store.purge("i2", now_us=T0)
+        await self.settled(store)
+        page = await store.list(Query(), limit=2, cursor=page.cursor)
+        assert [found.id for found in page.records] == ["i1", "i0"]
+
+    async def test_numbers_are_equal_by_value_and_texts_are_no_numbers(self, store: Store) -> None:
+        for id, value in {"int": 1, "float": 1.0, "text": "1", "yes": True, "large": 2**53 + 1, "empty": ""}.items():
+            await store.create(new(id, attributes={"n": value}), now_us=T0)
+        await self.settled(store)
+        for value, expected in [(1, 2), (1.0, 2), ("1", 1), (True, 1), (False, 0), (2**53 + 1, 1), (0, 0), ("", 1)]:
+            assert await store.count(Query(attributes={"n": value})) == expected, value
+
     async def test_a_cursor_that_is_none_is_refused(self, store: Store) -> None:
         with pytest.raises(StoreError):
             await store.list(Query(), limit=2, cursor="nonsense")
@@ -246,6 +299,52 @@ class PurgeLaws:
         await store.create(new("a", request_id="request-2"), now_us=T0)
         await store.send([message("a", "nexus:start"), message("a", "m")], now_us=T0)
         assert await pending(store, "a") == ["nexus:start", "m"]
+
+    async def test_deliveries_of_a_purged_instance_are_lost(self, store: Store) -> None:
+        await finish(store, await started(store, "a", task("a")))
+        (held,) = await receive_tasks(store)
+        other = await started(store, "b")
+        await store.purge("a", now_us=T0)
+        assert await store.extend(held, lease=ANNA, now_us=T0) == Extended(is_lost=True)
+        await store.release(held, now_us=T0)
+        await store.ack(held)
+        with pytest.raises(ConflictError):
+            await store.retry(held, replace(held.task, attempt=2), now_us=T0)
+        with pytest.raises(ConflictError):
+            await store.send([message("b", "m")], settles=[held], now_us=T0)
+        assert await store.find("b") == other
+        assert await pending(store, "b") == []
+        assert await receive_tasks(store, now_us=at(99)) == []
+
+    async def test_a_turns_message_to_a_purged_instance_is_refused_as_to_an_unknown_one(self, store: Store) -> None:
+        before = await started(store, "a")
+        await finish(store, await started(store, "gone"))
+        await store.purge("gone", now_us=T0)
+        hello = message("gone", "hello", if_refused=message("a", "unknown"), if_finished=message("a", "finished"))
+        await store.commit(turn(before, hello), now_us=T0)
+        assert await pending(store, "a") == ["unknown"]
+
+    async def test_each_purged_request_has_a_tombstone_of_its_own(self, store: Store) -> None:
+        await finish(store, await started(store, "a"))
+        await store.purge("a", now_us=T0)
+        second = turn(await store.create(new("a", request_id="request-2"), now_us=T0), consumed=(1,))
+        await store.commit(second, now_us=T0)
+        await finish(store, second.record)
+        await store.purge("a", now_us=T0)
+        for request in ("request-1", "request-2"):
+            with pytest.raises(InstanceNotFound):
+                await store.create(new("a", request_id=request), now_us=at(1))
+        await store.create(new("a", request_id="request-3"), now_us=at(1))
+
+    async def test_all_runs_of_a_purged_instance_are_gone(self, store: Store) -> None:
+        before = await started(store, "a")
+        after = replace(before, run_id="run-2", run=2, last_batch=1)
+        await store.commit(Commit(after, "run-1", 2, (StoredBatch("run-2", 1, "t", b"begin"),)), now_us=T0)
+        await finish(store, after)
+        await store.purge("a", now_us=T0)
+        await store.create(new("a", request_id="request-2", run_id="run-3"), now_us=T0)
+        for run_id in ("run-1", "run-2"):
+            assert (await store.load("a", run_id=run_id)).batches == ()
 
     async def test_migrate_is_idempotent_and_keeps_the_data(self, store: Store) -> None:
         version = await store.migrate()

@@ -42,12 +42,14 @@ class Crash(BaseException):
 class Worker:
     """A small engine over the port: an order runs task 0, then a child, then ends; the child runs one task.
 
-    It counts its store calls, and dies after `calls_left` of them.
+    It counts its store calls, and dies after `calls_left` of them; or the reply of that call is lost, and it makes
+    the call once more.
     """
 
-    def __init__(self, store: Store, name: str, now_us: int, calls_left: int) -> None:
+    def __init__(self, store: Store, name: str, now_us: int, calls_left: int, *, loses_replies: bool = False) -> None:
         self._store = store
         self._lease = Lease(name, 30)
+        self._loses_replies = loses_replies
         self.now_us = now_us
         self.calls_left = calls_left
 
@@ -101,9 +103,11 @@ class Worker:
         return [], {}
 
     async def _call(self, verb: str, *arguments: Any, **options: Any) -> Any:
-        if self.calls_left == 0:
+        if self.calls_left == 0 and not self._loses_replies:
             raise Crash
         self.calls_left -= 1
+        if self.calls_left == 0 and self._loses_replies:
+            await getattr(self._store, verb)(*arguments, **options)
         return await getattr(self._store, verb)(*arguments, **options)
 
 
@@ -146,3 +150,20 @@ class RecoveryLaws:
             if not has_crashed:
                 return
         raise AssertionError("the script never ended")
+
+    async def test_whichever_reply_is_lost_the_same_call_again_comes_to_the_same_end(
+        self, fresh_store: Callable[[], Store]
+    ) -> None:
+        calls = 0
+        is_over = False
+        while not is_over:
+            calls += 1
+            store = fresh_store()
+            worker = Worker(store, "anna", at(0), calls, loses_replies=True)
+            await worker.run()
+            is_over = worker.calls_left > 0
+            for _ in range(4):  # what a lost reply of `receive` held runs out
+                worker.now_us += 40 * SECOND
+                await worker.run()
+            assert await history_of(store) == END, f"the reply of call {calls} was lost"
+            await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,46 @@ class FenceLaws:
         loaded = await store.load("a")
         assert loaded.record == commit.record
         assert loaded.batches[1:] == commit.batches
+
+    async def test_a_commit_replaces_every_field_of_the_record(self, store: Store) -> None:
+        before = await started(store, "a")
+        commit = turn(
+            before,
+            build="b8",
+            definition_digest="d",
+            version="2",
+            priority=4,
+            attributes={"n": 1, "text": "ß"},
+            trace={"traceparent": "00-1"},
+            custom_status=b"\x00",
+            failure=b"\xff",
+            wake_at_us=at(9),
+            held_through=7,
+            encoding="msgpack",
+            last_hash=b"\x02hash",
+            updated_us=at(3),
+            status=Status.BLOCKED,
+        )
+        await store.commit(commit, now_us=at(4))
+        assert await store.find("a") == commit.record
+        plain = turn(
+            commit.record,
+            attributes={},
+            trace={},
+            custom_status=None,
+            failure=None,
+            wake_at_us=None,
+            held_through=None,
+            status=Status.RUNNING,
+        )
+        await store.commit(plain, now_us=at(4))
+        assert await store.find("a") == plain.record
+
+    async def test_a_turn_from_a_batch_that_is_not_there_yet_conflicts(self, store: Store) -> None:
+        before = await started(store, "a")
+        with pytest.raises(ConflictError):
+            await store.commit(turn(replace(before, last_batch=before.last_batch + 1)), now_us=T0)
+        assert await store.find("a") == before
 
     async def test_of_two_turns_from_the_same_batch_one_succeeds(self, store: Store) -> None:
         before = await store.create(new("a"), now_us=T0)
@@ -200,6 +241,40 @@ class InboxLaws:
         assert (await store.commit(freed, now_us=at(1e6))).is_ready
         assert [found.id for found in (await receive_turns(store, now_us=at(1e6)))["a"].messages] == ["m"]
 
+    async def test_of_messages_to_several_instances_all_are_accepted_or_none(self, store: Store) -> None:
+        await started(store, "a")
+        await finish(store, await started(store, "ended"))
+        with pytest.raises(InstanceNotFound):
+            await store.send([message("a", "m"), message("nobody", "m")], now_us=T0)
+        with pytest.raises(InstanceFinished):
+            await store.send([message("a", "m"), message("ended", "m")], now_us=T0)
+        assert await pending(store, "a") == []
+        await started(store, "b")
+        await store.send([message("a", "m"), message("b", "m"), message("a", "n")], now_us=T0)
+        assert (await pending(store, "a"), await pending(store, "b")) == (["m", "n"], ["m"])
+        assert set(await receive_turns(store)) == {"a", "b"}
+
+    async def test_a_send_whose_reply_was_lost_takes_place_once(self, store: Store) -> None:
+        """Repeated, it may say that its delivery is lost: it was settled."""
+        await started(store, "a", task("a"))
+        (held,) = await receive_tasks(store)
+        for _ in range(2):
+            with suppress(ConflictError):
+                await store.send([message("a", "done")], settles=[held], now_us=T0)
+        assert await pending(store, "a") == ["done"]
+        assert await receive_tasks(store, now_us=at(99)) == []
+
+    async def test_a_rewound_instance_takes_messages_again(self, store: Store) -> None:
+        ended = await finish(store, await started(store, "a"))
+        with pytest.raises(InstanceFinished):
+            await store.send([message("a", "m")], now_us=T0)
+        again = replace(ended, run_id="run-2", run=2, last_batch=1, status=Status.RUNNING)
+        await store.commit(
+            Commit(again, ended.run_id, ended.last_batch, (StoredBatch("run-2", 1, "t", b"again"),)), now_us=T0
+        )
+        await store.send([message("a", "m")], now_us=T0)
+        assert [found.id for found in (await receive_turns(store))["a"].messages] == ["m"]
+
     async def test_sending_and_settling_is_one_step(self, store: Store) -> None:
         await started(store, "a", task("a"))
         (held,) = await receive_tasks(store)
@@ -227,6 +302,15 @@ class InboxLaws:
 
 class SendLaws:
     """What a turn sends: messages with replies, instances, cancellations."""
+
+    async def test_what_turns_send_is_accepted_in_their_order(self, store: Store) -> None:
+        before, _ = await started(store, "a"), await started(store, "b")
+        first = turn(before, *(message("b", f"m{n}") for n in range(3)))
+        await store.commit(first, now_us=at(2))
+        await store.commit(turn(first.record, message("b", "m3"), message("b", "m0")), now_us=at(1))
+        found = (await store.load("b")).messages
+        assert [(each.id, each.number) for each in found] == [("m0", 2), ("m1", 3), ("m2", 4), ("m3", 5)]
+        assert all(each.accepted_at_us >= at(2) for each in found)
 
     async def test_a_reply_says_whether_a_message_was_accepted(self, store: Store) -> None:
         before = await started(store, "a")
@@ -345,6 +429,25 @@ class SendLaws:
         await store.retry(again, replace(again.task, attempt=3), now_us=at(31))
         (third,) = await receive_tasks(store, now_us=at(31))
         assert third.is_cancel_requested
+
+    async def test_cancelling_a_task_that_was_given_back_removes_it(self, store: Store) -> None:
+        before = await started(store, "a", task("a", "0"), task("a", "1"))
+        first, second = await receive_tasks(store)
+        await store.release(first, now_us=T0)
+        await store.retry(second, replace(second.task, attempt=2, not_before_us=at(50)), now_us=T0)
+        sends = [CancelTask(held.task.id, "a", message("a", f"{held.task.id} removed")) for held in (first, second)]
+        await store.commit(turn(before, *sends), now_us=T0)
+        assert await pending(store, "a") == ["run-1/0 removed", "run-1/1 removed"]
+        assert await receive_tasks(store, now_us=at(99)) == []
+
+    async def test_a_task_that_was_marked_and_given_back_is_delivered_with_its_mark(self, store: Store) -> None:
+        before = await started(store, "a", task("a"))
+        (held,) = await receive_tasks(store)
+        await store.commit(turn(before, CancelTask(held.task.id, "a", message("a", "removed"))), now_us=T0)
+        await store.release(held, now_us=T0)
+        (again,) = await receive_tasks(store, lease=BERT)
+        assert again.is_cancel_requested
+        assert await pending(store, "a") == []
 
     async def test_cancelling_an_unknown_task_has_no_effect(self, store: Store) -> None:
         before = await started(store, "a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.port import Doorbell, Store
@@ -61,6 +62,18 @@ class WatchLaws:
         await store.purge("a", now_us=T0)
         await watching
 
+    async def test_every_watcher_wakes_whoever_moved_it(self, store_factory: Callable[[], Store]) -> None:
+        one, other = store_factory(), store_factory()
+        before = await started(one, "a")
+        handles = [one, other, one]
+        watching = [
+            asyncio.ensure_future(_moved(store, "a", before.run_id, before.last_batch, status))
+            for store, status in zip(handles, [None, None, before.status], strict=True)
+        ]
+        await asyncio.sleep(0)
+        await finish(other, before)
+        await asyncio.gather(*watching)
+
 
 class DoorbellLaws:
     """A bell rings when there may be something; work that lies there is never left without a ring."""
@@ -77,6 +90,15 @@ class DoorbellLaws:
         await receive_tasks(store)
         await store.send([message("a", "m")], now_us=T0)
         await _rung(bell)
+        bell.close()
+
+    async def test_a_bell_rings_for_what_another_handle_has_sent(self, store_factory: Callable[[], Store]) -> None:
+        one, other = store_factory(), store_factory()
+        bell = one.doorbell()
+        await receive_turns(one)
+        await other.create(new("a"), now_us=T0)
+        await _rung(bell)
+        assert set(await receive_turns(one)) == {"a"}
         bell.close()
 
     async def test_a_bell_that_rang_before_the_wait_is_heard(self, store: Store) -> None:

@@ -112,15 +112,15 @@ async def hang(number: int) -> None:
 
 
 @activity(retry=PERSISTENT)
-async def undo(number: int) -> None:
+async def undo(booking: list[int]) -> None:
     """The compensation of `book`."""
-    stage.get().begin("undo", number)
+    stage.get().begin("undo", booking[1])
 
 
 @activity(retry=PERSISTENT, compensate=undo)
-async def book(node: Node) -> int:
-    """What a saga undoes."""
-    return await _labour("book", node)
+async def book(node: Node) -> list[int]:
+    """What a saga undoes: the saga, and the number."""
+    return [node["saga"], await _labour("book", node)]
 
 
 ACTIVITIES: list[Activity[Any, Any]] = [work, work_elsewhere, toil, near, fall, once, hang, undo, book]

@@ -42,32 +42,34 @@ class Author:
     def program(self) -> Node:
         """A whole program: `rounds` runs of it, one continuing as the next."""
         chance = self._chance
-        body = [self._node(0, is_in_saga=False) for _ in range(chance.randint(1, 3))]
+        body = [self._node(0, saga=0) for _ in range(chance.randint(1, 3))]
         return {"op": "seq", "of": body, "rounds": chance.choice((1, 1, 1, 2, 3))}
 
-    def _node(self, depth: int, *, is_in_saga: bool) -> Node:
+    def _node(self, depth: int, *, saga: int) -> Node:
         kinds = dict(LEAVES)
         if depth < DEPTH_MAX:
             kinds |= BRANCHES
-        if is_in_saga:
+        if saga:
             kinds |= {"book": 12}
         op = self._chance.choices(list(kinds), list(kinds.values()))[0]
         self._count += 1
         node: Node = {"op": op, "n": self._count}
-        return node | self._details(op, depth, is_in_saga)
+        return node | self._details(node, depth, saga)
 
-    def _details(self, op: str, depth: int, is_in_saga: bool) -> Node:
+    def _details(self, node: Node, depth: int, saga: int) -> Node:
         chance = self._chance
 
         def several(least: int = 1) -> list[Node]:
-            return [self._node(depth + 1, is_in_saga=is_in_saga) for _ in range(chance.randint(least, 3))]
+            return [self._node(depth + 1, saga=saga) for _ in range(chance.randint(least, 3))]
 
-        match op:
+        match node["op"]:
             case "work" | "toil" | "near":
                 fails = chance.choice((0, 0, 0, 0, 1, 2))
                 return {"fails": fails, "takes": self._takes(), "beats": chance.random() < 0.2, "queue": self._queue()}
-            case "once" | "book":
+            case "once":
                 return {"takes": self._takes()}
+            case "book":
+                return {"takes": self._takes(), "saga": saga}
             case "hang":
                 return {"within": chance.choice(("timeout", "heartbeat", "close"))}
             case "sleep":
@@ -80,8 +82,9 @@ class Author:
             case "seq" | "try":
                 return {"of": several()}
             case "saga":
-                inside = [self._node(depth + 1, is_in_saga=True) for _ in range(chance.randint(1, 3))]
-                inside.insert(0, {"op": "book", "n": self._count + 1_000, "takes": 0.0})
+                number: int = node["n"]
+                inside = [self._node(depth + 1, saga=number) for _ in range(chance.randint(1, 3))]
+                inside.insert(0, {"op": "book", "n": number + 1_000, "takes": 0.0, "saga": number})
                 return {"of": inside, "fails": chance.random() < 0.5}
             case "gather" | "race":
                 return {"of": several(2), "is_tolerant": chance.random() < 0.3}
@@ -91,7 +94,7 @@ class Author:
                 width = chance.choice((0, 1, 2, 3, 5, 12))
                 return {"width": width, "at_once": chance.choice((None, 1, 2)), "takes": self._takes()}
             case "spawn":
-                return {"node": self._node(depth + 1, is_in_saga=False), "then": several(), "end": chance.choice("wwcl")}
+                return {"node": self._node(depth + 1, saga=0), "then": several(), "end": chance.choice("wwcl")}
             case "child":
                 body: Node = {"op": "seq", "of": several(), "rounds": chance.choice((1, 1, 1, 2))}
                 return {
@@ -143,7 +146,7 @@ def _expected(node: Node) -> Any:
         case "work" | "toil" | "near":
             return node["n"]
         case "book":
-            return node["n"]
+            return [node["saga"], node["n"]]
         case "sleep" | "status":
             return None
         case "effect":

@@ -80,11 +80,12 @@ async def receiver_of_none(ctx: Context) -> None:
 
 @workflow
 async def ping(ctx: Context, rounds: int) -> int:
-    ctx.spawn(pong.options(id="pong")(rounds))
+    other = ctx.spawn(pong.options(id="pong")(rounds))
     number = 0
     for _ in range(rounds):
         await ctx.send_event("pong", "ball", number)
         number = await ctx.wait_for_event("ball", int)
+    await other
     return number
 
 

@@ -40,7 +40,7 @@ async def sleeper(ctx: Context, hours: int) -> int:
 
 
 @workflow
-async def racing_a_child(ctx: Context) -> str:
+async def racing_a_child(ctx: Context) -> str | None:
     winner = await ctx.race(child=sleeper(9), timer=ctx.sleep("1h"))
     await ctx.sleep("1h")
     return winner.name

@@ -27,7 +27,7 @@ async def racing(ctx: Context) -> Completes[list[Any]]:
 
 @workflow
 async def gathering_in_map(ctx: Context) -> list[Any]:
-    async def both(x: int) -> list[int]:
+    async def both(x: int) -> tuple[int, int]:
         return await ctx.gather(add_one(x), near(x))
 
     return await ctx.map(both, [1, 2], concurrency=1)
@@ -67,7 +67,7 @@ async def tidying(ctx: Context) -> list[Any]:
 
 
 @workflow
-async def races_in_gather(ctx: Context) -> list[str]:
+async def races_in_gather(ctx: Context) -> list[str | None]:
     races = [ctx.race(slow=ctx.sleep(f"{hours}h"), fast=add_one(hours)) for hours in (1, 2)]
     return [winner.name for winner in await ctx.gather(*races)]
 

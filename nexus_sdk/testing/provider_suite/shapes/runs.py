@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @workflow
 async def continuing(ctx: Context, total: int, rounds: int) -> Completes[int]:
+    """All events come in its first run."""
     total = yield add_one(total)
+    if ctx.run == 1:
+        yield ctx.sleep("1h")
     item = yield ctx.wait_for_event("item", int)
     if rounds > 1:
         yield ctx.continue_as_new(total + item, rounds - 1)
@@ -56,6 +59,7 @@ async def mending(ctx: Context) -> list[int]:
 
 
 async def send_items(env: WorkflowEnvironment, handle: EnvironmentHandle[Any]) -> None:
+    await env.advance("5m")
     for number in range(3):
         await handle.send_event("item", 10**number, event_id=f"item-{number}")
         await handle.send_event("item", 10**number, event_id=f"item-{number}")

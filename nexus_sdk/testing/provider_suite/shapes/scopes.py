@@ -78,10 +78,9 @@ async def cancelled_while_undoing(ctx: Context) -> None:
 @workflow
 async def time_limit_around_a_saga(ctx: Context) -> str:
     try:
-        async with ctx.timeout("1h"):
-            async with ctx.saga():
-                await book(1)
-                await ctx.sleep("2h")
+        async with ctx.timeout("1h"), ctx.saga():
+            await book(1)
+            await ctx.sleep("2h")
     except WaitTimedOut:
         return "time is up"
     return "not reached"

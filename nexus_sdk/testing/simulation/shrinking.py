@@ -1,0 +1,43 @@
+"""Making a failing run smaller: leave out what it does not need to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nexus_sdk.testing.simulation.plan import Plan, draw, parts
+from nexus_sdk.testing.simulation.world import Outcome, simulate
+
+RUNS_MAX = 150
+"""So many runs are tried."""
+
+
+def shrink(outcome: Outcome, run: Callable[[Plan], Outcome] = simulate) -> Outcome:
+    """A smaller run that fails too, maybe for another reason; the same where there is none.
+
+    Args:
+        outcome: a run that failed.
+        run: runs a plan.
+    """
+    smallest, runs_left = outcome, RUNS_MAX
+    has_shrunk = True
+    while has_shrunk:
+        has_shrunk = False
+        for name in parts(smallest.plan):
+            if runs_left == 0:
+                return smallest
+            runs_left -= 1
+            plan = smallest.plan
+            tried = run(draw(plan.seed, profile=plan.profile, drops=(*plan.drops, name)))
+            if tried.broken:
+                smallest, has_shrunk = tried, True
+    return smallest
+
+
+def command(plan: Plan) -> str:
+    """What to type to run it again."""
+    words = ["python -m nexus_sdk.testing.simulation", f"--seed {plan.seed}"]
+    if plan.profile != draw(plan.seed).profile:
+        words.append(f"--store {plan.profile}")
+    if plan.drops:
+        words.append(f"--without {','.join(plan.drops)}")
+    return " ".join(words)

@@ -1,0 +1,252 @@
+"""Who sees everything that reaches the store, and holds it to the laws after every commit (architecture, section 9: S).
+
+It stands between the processes and the store, looks at what has changed whenever a verb is over, however it ended, and
+keeps what a store forgets: what was purged, who was given which task, in which order messages were accepted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from nexus_sdk.codec import wire
+from nexus_sdk.core import events as e
+from nexus_sdk.core.history import Batch
+from nexus_sdk.core.request import task_id
+from nexus_sdk.core.status import Status
+from nexus_sdk.errors import HistoryCorruptedError
+from nexus_sdk.store.item import Item
+from nexus_sdk.store.port import (
+    Commit,
+    Committed,
+    Delivery,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Received,
+    Store,
+    StoredBatch,
+    TaskDelivery,
+)
+from nexus_sdk.testing.laws import LawBroken, Run, breaches
+from nexus_sdk.testing.simulation.record import Coverage, status_change
+from nexus_sdk.testing.simulation.stores import MemoryStores
+
+
+@dataclass(slots=True)
+class Seen:
+    """An instance as far as the witness has seen it. Stays when the instance is purged."""
+
+    item: Item
+    record: InstanceRecord | None = None
+    runs: dict[str, list[Batch]] = field(default_factory=dict)
+    stored: dict[str, list[StoredBatch]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Of each accepted message: its inbox number, by its id."""
+    last_number: int = 0
+    is_purged: bool = False
+    rewound_from: set[str] = field(default_factory=set)
+
+    @property
+    def ordered(self) -> list[Run]:
+        """All runs, oldest first."""
+        return [Run(run_id, batches) for run_id, batches in self.runs.items()]
+
+    @property
+    def present(self) -> Run:
+        """The present run."""
+        return self.ordered[-1]
+
+
+class Witness:
+    """See the module.
+
+    Args:
+        store: the store itself.
+        coverage: where what was reached is counted.
+        on_change: called when something has changed: an instance's id, and what happened to it.
+    """
+
+    def __init__(self, store: MemoryStores, coverage: Coverage, on_change: Callable[[str, str], None]) -> None:
+        self.store = store
+        self.instances: list[Seen] = []
+        """In the order of their creation; an id that was purged and taken again is here twice."""
+        self.scheduled: set[str] = set()
+        """The keys of all activities whose schedule was committed."""
+        self.leased: Counter[str] = Counter()
+        """How often each of them was given to somebody."""
+        self.settled: dict[str, set[str]] = {}
+        """By which commits the outcome of each was taken."""
+        self._by_id: dict[str, Seen] = {}
+        self._coverage = coverage
+        self._on_change = on_change
+
+    def look(self) -> None:
+        """Take note of what has changed, and hold it to the laws.
+
+        Raises:
+            LawBroken: something does not hold.
+        """
+        items: dict[str, Item] = cast("Any", self.store)._items
+        for id, item in list(items.items()):
+            seen = self._by_id.get(id)
+            if seen is None or seen.item is not item:
+                seen = self._by_id[id] = Seen(item)
+                self.instances.append(seen)
+            if seen.last_number != item.last_number:
+                self._note_messages(seen)
+            if seen.record is not item.record:
+                self._note_turn(seen)
+        if len(items) < len(self._by_id):
+            for id in [id for id in self._by_id if id not in items]:
+                self._by_id.pop(id).is_purged = True
+                self._on_change(id, "purged")
+
+    def find(self, id: str) -> Seen | None:
+        """The instance that has this id now."""
+        return self._by_id.get(id)
+
+    def note_leases(self, deliveries: Iterable[Delivery]) -> None:
+        """Somebody was given these."""
+        for delivery in deliveries:
+            if isinstance(delivery, TaskDelivery):
+                self.leased[delivery.task.id] += 1
+
+    def note_settled(self, deliveries: Iterable[Delivery], by: str) -> None:
+        """Law 10: the outcome of a task is taken once, however many hold it."""
+        for delivery in deliveries:
+            if isinstance(delivery, TaskDelivery):
+                takers = self.settled.setdefault(delivery.task.id, set())
+                takers.add(by)
+                if len(takers) > 1:
+                    raise LawBroken(f"law 10: the outcome of task {delivery.task.id} was taken by {sorted(takers)}")
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _note_messages(self, seen: Seen) -> None:
+        item = seen.item
+        for number, message in item.inbox.items():
+            if number > seen.last_number:
+                seen.numbers.setdefault(message.id, number)
+                self._on_change(item.record.id, f"message {number} {message.id.partition(':')[0]}")
+        seen.last_number = item.last_number
+
+    def _note_turn(self, seen: Seen) -> None:
+        before, record = seen.record, seen.item.record
+        seen.record = record
+        fresh = self._take_batches(seen)
+        if fresh and not (before is None and len(fresh) == 1):
+            self._coverage.transitions[status_change(before.status if before else None, record.status)] += 1
+        kinds: list[str] = []
+        for batch in fresh:
+            for event in batch.events:
+                kinds.append(type(event).__name__)
+                self._note_event(batch, event)
+        self._on_change(record.id, f"batch {record.last_batch} of run {record.run}: {' '.join(kinds)}")
+        if before is not None and not fresh and before.status is not record.status:
+            raise LawBroken(f"law 5, {record.id}: {before.status} became {record.status} without a batch")
+        said = breaches(self._whole(record), seen.ordered)
+        if said:
+            raise LawBroken("\n".join(said))
+
+    def _take_batches(self, seen: Seen) -> list[Batch]:
+        """Law 1, append only, and law 13: what is new, chained to what was there."""
+        fresh: list[Batch] = []
+        for run_id, now in seen.item.runs.items():
+            then = seen.stored.get(run_id, [])
+            if len(now) < len(then) or any(a is not b for a, b in zip(then, now, strict=False)):
+                raise LawBroken(f"law 1, {seen.item.record.id}, run {run_id}: what was written was changed")
+            if len(now) > len(then):
+                decoded = [wire.decode_batch(stored.data) for stored in now[len(then) :]]
+                known = seen.runs.setdefault(run_id, [])
+                try:
+                    wire.verify(decoded, after=known[-1] if known else None)
+                except HistoryCorruptedError as error:
+                    raise LawBroken(f"law 13, {seen.item.record.id}: {error}") from error
+                known += decoded
+                fresh += decoded
+                seen.stored[run_id] = list(now)
+        record = seen.item.record
+        last = seen.runs[record.run_id][-1] if seen.runs.get(record.run_id) else None
+        if last is None or last.hash != record.last_hash:
+            raise LawBroken(f"law 13, {record.id}: the record's hash is not that of its last batch")
+        return fresh
+
+    def _note_event(self, batch: Batch, event: e.Event) -> None:
+        self._coverage.events[type(event).__name__] += 1
+        if isinstance(event, e.ActivityScheduled):
+            self.scheduled.add(task_id(batch.header.run_id, event.path))
+        failure = getattr(event, "failure", None)
+        if failure is not None and failure.code:
+            self._coverage.codes[failure.code] += 1
+
+    def _whole(self, record: InstanceRecord) -> InstanceRecord:
+        """The record with the payloads that lie apart."""
+        blobs = cast("Any", self.store)._blobs.get(record.id, {})
+        status, failure = (data and wire.set_in(data, blobs) for data in (record.custom_status, record.failure))
+        return replace(record, custom_status=status, failure=failure)
+
+
+class WitnessedStore:
+    """A store with its witness: every verb is the store's own."""
+
+    def __init__(self, inner: Store, witness: Witness, is_fatal: Callable[[LawBroken], None]) -> None:
+        self._inner = inner
+        self._witness = witness
+        self._is_fatal = is_fatal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def create(self, *args: Any, **named: Any) -> Any:
+        """See `Store.create`."""
+        return await self._seen(self._inner.create(*args, **named))
+
+    async def commit(self, commit: Commit, *, now_us: int) -> Committed:
+        """See `Store.commit`."""
+        committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
+        turn_id = commit.batches[0].turn_id if commit.batches else f"{commit.record.run_id} {commit.expected} no batch"
+        self._note(commit.settles, turn_id)
+        self._witness.note_leases(committed.deliveries)
+        return committed
+
+    async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
+        """See `Store.send`."""
+        await self._seen(self._inner.send(messages, now_us=now_us, settles=settles))
+        for delivery in settles:
+            self._note((delivery,), f"message {messages[0].id} of {delivery.token}")
+
+    async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
+        """See `Store.receive`."""
+        received: Received = await self._seen(self._inner.receive(queues, limit=limit, lease=lease, now_us=now_us))
+        self._witness.note_leases(received.deliveries)
+        return received
+
+    async def due(self, *args: Any, **named: Any) -> Any:
+        """See `Store.due`."""
+        return await self._seen(self._inner.due(*args, **named))
+
+    async def purge(self, *args: Any, **named: Any) -> Any:
+        """See `Store.purge`."""
+        return await self._seen(self._inner.purge(*args, **named))
+
+    async def _seen(self, call: Any) -> Any:
+        try:
+            return await call
+        finally:
+            call.close()
+            try:
+                self._witness.look()
+            except LawBroken as broken:
+                self._is_fatal(broken)
+
+    def _note(self, settles: Iterable[Delivery], by: str) -> None:
+        try:
+            self._witness.note_settled(settles, by)
+        except LawBroken as broken:
+            self._is_fatal(broken)
+
+
+HELD = frozenset({Status.SUSPENDED, Status.BLOCKED})
