@@ -22,6 +22,7 @@ from nexus_sdk.authoring.info import activity_info
 from nexus_sdk.client.client import Client
 from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.courtesy import LATEST_SECONDS
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.errors import (
@@ -60,6 +61,8 @@ TRIES_MAX = 200
 """So often a client tries again while the store is unavailable."""
 
 PREFIXES_MAX = 4
+
+COURTESY_US = round(2 * LATEST_SECONDS * 1_000_000)
 
 
 class NeverAtRest(AssertionError):
@@ -247,7 +250,9 @@ class World:
             if not record.status.is_finished and not record.status.is_held:
                 if record.wake_at_us is not None and record.wake_at_us > now_us:
                     yield record.wake_at_us
-            if item.turn.token is not None and item.turn.until_us > now_us:
+            # What a worker leaves to others comes round again and again; but from a clock that was wrong, only once.
+            least_us = now_us if item.turn.token is not None else now_us + COURTESY_US
+            if item.turn.until_us is not None and item.turn.until_us > least_us:
                 yield item.turn.until_us
             for state in item.tasks.values():
                 if state.due_us() > now_us:

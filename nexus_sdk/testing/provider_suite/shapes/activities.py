@@ -79,14 +79,14 @@ async def book_near(x: int) -> int:
 # --- what does not, or not at once ------------------------------------------------------------------------------------
 
 
-@activity
+@activity(retry=Retry(max_attempts=9))
 async def flaky(x: int) -> int:
     if _ran() == 1:
         raise ConnectionError("try again")
     return x
 
 
-@activity(local=True)
+@activity(local=True, retry=Retry(max_attempts=9))
 async def flaky_near(x: int) -> int:
     if _ran() == 1:
         raise ConnectionError("try again")
