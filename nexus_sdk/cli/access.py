@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from nexus_sdk.app import DEFAULT_STORE, Nexus
+from nexus_sdk.cli import output
 from nexus_sdk.cli.completing import complete_id
 from nexus_sdk.cli.loading import find_app
 from nexus_sdk.cli.mistakes import Mistake
@@ -89,3 +90,9 @@ def continuing(*words: str, id: str | None = None, store: str | None) -> str:
         return shlex.join(["nexus", *words, *options])
     about = [*options, "--", id] if id.startswith("-") else [id, *options]  # an id may look like an option
     return shlex.join(["nexus", *words, *about])
+
+
+async def tell_unread(client: Client, id: str) -> None:
+    """Say it when values of an instance need the codec of an app that was not named."""
+    if not client.codec.can_read((await client.store.find(id)).encoding):
+        output.say(("Its values need the codec of its app: add --app MODULE.", "dim"))

@@ -88,7 +88,9 @@ def release(app: Nexus) -> None:
     waiting.start()
     waiting.join(THREADS_SECONDS)
     if waiting.is_alive():
-        output.say("An activity still runs in a thread; it is given up here. A worker runs it again, if it may be tried again.")
+        output.say(
+            "An activity still runs in a thread; it is given up here. A worker runs it again, if it may be tried again."
+        )
         leave_now(FAILED)
 
 

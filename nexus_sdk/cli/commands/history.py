@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from nexus_sdk.cli import output
-from nexus_sdk.cli.access import AppOption, IdArgument, JsonOption, StoreOption, app_for, ask, checked, continuing
+from nexus_sdk.cli.access import (
+    AppOption,
+    IdArgument,
+    JsonOption,
+    StoreOption,
+    app_for,
+    ask,
+    checked,
+    continuing,
+    tell_unread,
+)
 from nexus_sdk.cli.mistakes import Mistake, told
 from nexus_sdk.cli.picture import Canvas, drawn
 from nexus_sdk.cli.spans import spans_of
@@ -46,6 +56,7 @@ def history(
     output.put_cut((status.id, "bold"), f"  {head}, {output.moment_text(status.created_at)}")
     if events:
         put_rows(list(rows_of(batches, codec)))
+        ask(found, lambda client: tell_unread(client, id))
         return
     canvas = Canvas(output.canvas_width(), is_unicode=output.can_draw(), is_cut=output.is_terminal(), is_whole=all_rows)
     for line in drawn(spans_of(batches), canvas, now_us=round(time.time() * 1_000_000)):

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from nexus_sdk.cli import output
-from nexus_sdk.cli.access import AppOption, IdArgument, JsonOption, StoreOption, app_for, ask, checked, continuing
+from nexus_sdk.cli.access import (
+    AppOption,
+    IdArgument,
+    JsonOption,
+    StoreOption,
+    app_for,
+    ask,
+    checked,
+    continuing,
+    tell_unread,
+)
 from nexus_sdk.cli.inputs import read_json
 from nexus_sdk.cli.mistakes import told
 from nexus_sdk.cli.timeline import wait_text, waits_of
@@ -49,6 +59,7 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
         output.put(("result      ", "dim"), _result_text(result))
     if status.failure is not None:
         _put_failure(status, store)
+    ask(found, lambda client: tell_unread(client, id))
 
 
 @told

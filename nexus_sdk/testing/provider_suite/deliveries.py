@@ -315,7 +315,8 @@ class ClaimLaws:
         (held,) = await receive_tasks(store, lease=BERT)
         before = await started(store, "a")
         late = task("a", "0", not_before_us=at(1))
-        committed = await store.commit(turn(before, late, claim=_claim("work", limit=9)), now_us=T0)
+        sends = (late, task("a", "1", "foreign"))
+        committed = await store.commit(turn(before, *sends, claim=_claim("work", limit=9)), now_us=T0)
         assert committed.deliveries == ()
         assert not (await store.extend(held, lease=BERT, now_us=T0)).is_lost
         assert [found.task.id for found in await receive_tasks(store, now_us=at(1))] == ["run-1/0"]

@@ -135,13 +135,12 @@ class RaceLaws:
         await started(stores[0], "old", *(task("old", f"old-{n}") for n in range(4)))
         befores = [await started(stores[0], f"i{n}") for n in range(HANDLES)]
         claims = [Claim(frozenset({"work"}), 2, Lease(f"h{n}", 30)) for n in range(HANDLES)]
-        *committed, received = await asyncio.gather(
-            *(
-                store.commit(turn(before, task(before.id), claim=claim), now_us=T0)
-                for store, before, claim in zip(stores, befores, claims, strict=True)
-            ),
-            stores[0].receive(["work"], limit=9, lease=BERT, now_us=T0),
-        )
+        committing = [
+            store.commit(turn(before, task(before.id), claim=claim), now_us=T0)
+            for store, before, claim in zip(stores, befores, claims, strict=True)
+        ]
+        receiving = stores[0].receive(["work"], limit=9, lease=BERT, now_us=T0)
+        committed, received = await asyncio.gather(asyncio.gather(*committing), receiving)
         found = [delivery.token for reply in committed for delivery in reply.deliveries]
         found += [delivery.token for delivery in received.deliveries]
         left = await receive_tasks(stores[0], lease=Lease("last", 30))

@@ -106,6 +106,7 @@ class Worker:
         if self.calls_left == 0 and not self._loses_replies:
             raise Crash
         self.calls_left -= 1
+        assert self.calls_left > -CALLS_MAX, "the script never ends"
         if self.calls_left == 0 and self._loses_replies:
             await getattr(self._store, verb)(*arguments, **options)
         return await getattr(self._store, verb)(*arguments, **options)

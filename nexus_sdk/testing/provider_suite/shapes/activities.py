@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from nexus_sdk.authoring.activity import activity
+from nexus_sdk.authoring.activity import Activity, activity
 from nexus_sdk.authoring.info import activity_info, heartbeat
 from nexus_sdk.authoring.retry import Retry
 from nexus_sdk.errors import ApplicationError
@@ -162,7 +163,7 @@ async def unserved() -> None:
     """No worker serves it: it stays where it is."""
 
 
-SERVED = (
+SERVED: tuple[Activity[..., Any], ...] = (
     *(add_one, double, near, repeat, undo, book, undo_near, book_near),
     *(flaky, flaky_near, slow_to_succeed, counting, refused, mendable, book_for_good, hanging, endless),
     missing_argument,
