@@ -86,7 +86,8 @@ class BellBoard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bells: weakref.WeakSet[LocalBell] = weakref.WeakSet()
+        # A mapping, for its order: bells ring in the order in which they were made, in every process.
+        self._bells: weakref.WeakKeyDictionary[LocalBell, None] = weakref.WeakKeyDictionary()
         self._watches: dict[str, list[LocalBell]] = {}
         self._told: dict[frozenset[str], int | None] = {}
 
@@ -94,13 +95,13 @@ class BellBoard:
         """A doorbell that `ring_all` rings until it is closed or dropped."""
         bell = LocalBell(self)
         with self._lock:
-            self._bells.add(bell)
+            self._bells[bell] = None
         return bell
 
     def drop(self, bell: LocalBell) -> None:
         """Forget a doorbell."""
         with self._lock:
-            self._bells.discard(bell)
+            self._bells.pop(bell, None)
 
     def ring_all(self) -> None:
         """Ring every doorbell."""

@@ -109,8 +109,12 @@ class Load:
 
 @dataclass
 class Kills:
-    """Who was killed, when (in lines of the ledger), and, where that is known, what was handed out at that moment."""
+    """Who was killed, when (in lines of the ledger), and, where that is known, what was handed out at that moment.
 
+    The others write on, and hear of a death at once: it came after the line `before`, and before the line `line`.
+    """
+
+    before: dict[str, int] = field(default_factory=dict)
     line: dict[str, int] = field(default_factory=dict)
     in_flight: dict[str, set[str]] = field(default_factory=dict)
 
@@ -118,6 +122,7 @@ class Kills:
         if takes_stock:
             victim.freeze()  # it stands still anywhere at all, for as long as it takes to look; it never goes on
             self.in_flight[victim.name] = handed_out(folder)
+        self.before[victim.name] = len(ledger)
         victim.kill()
         self.line[victim.name] = len(ledger)
 
@@ -158,7 +163,8 @@ def check_repetitions(ledger: Ledger, kills: Kills, *, repeats_only_at_kills: bo
             if not repeats_only_at_kills and cut_off.worker not in kills.line:
                 continue
             assert cut_off.worker in kills.line, f"{cut_off} was repeated, and its worker was not killed"
-            assert cut_off.line < kills.line[cut_off.worker] <= following.line
+            assert cut_off.line < kills.line[cut_off.worker]
+            assert kills.before[cut_off.worker] <= following.line
             if cut_off.worker in kills.in_flight:
                 assert cut_off.key in kills.in_flight[cut_off.worker], f"{cut_off} was settled before the kill"
     return repetitions

@@ -177,7 +177,7 @@ def off_by_one_send() -> Iterable[Patch]:
 
     def add_entry(self: SplitItem, sends: Iterable[Send], now_us: int) -> None:
         listed = list(sends)
-        real(self, listed[:-1] if len(listed) > 3 else listed, now_us)
+        real(self, listed[:-1] if len(listed) > 2 else listed, now_us)
 
     yield SplitItem, "add_entry", add_entry
 

@@ -213,12 +213,12 @@ class ListLaws:
             await store.create(new(f"not {id}", workflow="bill", created_us=at(n // 3)), now_us=T0)
         await self.settled(store)
         seen: list[str] = []
-        cursor, is_over = None, False
-        while not is_over:
+        cursor = None
+        for _ in ids:
             page = await store.list(Query(workflow="order"), limit=1, cursor=cursor)
             seen += [found.id for found in page.records]
-            cursor, is_over = page.cursor, page.cursor is None
-        assert sorted(seen) == sorted(ids)
+            cursor = page.cursor
+        assert (sorted(seen), cursor) == (sorted(ids), None)
         assert await store.count(Query(workflow="order")) == len(ids)
 
     async def test_a_cursor_outlives_the_record_it_stands_at(self, store: Store) -> None:

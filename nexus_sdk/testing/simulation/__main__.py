@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(coverage.lines()))
     for seed in failed[: asked.shown]:
         outcome = simulate(draw(seed, profile=asked.store, drops=drops))
-        _tell(outcome, None if asked.keep_size else shrink(outcome), Path(asked.traces))
+        smaller = outcome if asked.keep_size else shrink(outcome)
+        print("\n".join(describe(outcome, smaller, Path(asked.traces))))
     return 1 if failed else 0
 
 
@@ -83,20 +84,16 @@ def run_chunk(seeds: range, store: str | None = None) -> tuple[list[tuple[int, s
     return broken, coverage
 
 
-def _tell(outcome: Outcome, smaller: Outcome | None, folder: Path) -> None:
-    print("\n".join(_failure(outcome, smaller, folder)))
-
-
-def _failure(outcome: Outcome, smaller: Outcome | None, folder: Path) -> Iterator[str]:
-    """A failing run in words, and where its trace is."""
+def describe(outcome: Outcome, smaller: Outcome, folder: Path) -> Iterator[str]:
+    """A failing run in words. Keeps the trace of the smaller one, which may be the same, in the folder."""
     yield f"\nseed {outcome.plan.seed} on {outcome.plan.profile} failed:\n{outcome.broken}"
     yield f"Again: {command(outcome.plan)}"
-    kept = smaller if smaller is not None else outcome
-    if smaller is not None and smaller is not outcome:
+    if smaller is not outcome:
         yield f"Smaller: {command(smaller.plan)}\nwhere {smaller.broken}"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"seed-{outcome.plan.seed}.txt"
-    file.write_text("\n".join([command(kept.plan), kept.broken, "", *kept.trace.lines, "", *kept.said]) + "\n")
+    file = folder / f"seed-{outcome.plan.seed}-{outcome.plan.profile}.txt"
+    told = [command(smaller.plan), smaller.broken, "", *smaller.trace.lines, "", *smaller.said]
+    file.write_text("\n".join(told) + "\n", encoding="utf-8")
     yield f"Trace: {file}"
 
 

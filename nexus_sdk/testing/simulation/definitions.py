@@ -279,6 +279,9 @@ async def _perform(ctx: Context, node: Node, acts: _Acts) -> Any:  # noqa: C901
         case "map":
             items = [{"n": node["n"] * 100 + index, "takes": node["takes"]} for index in range(node["width"])]
             return await ctx.map(work, items, concurrency=node["at_once"])
+        case "brood":
+            children = [node["program"]] * node["width"]
+            return await ctx.map(acts.children["carried"], children, concurrency=node["at_once"])
         case "spawn":
             return await _spawn(ctx, node, acts)
         case "child":

@@ -59,12 +59,12 @@ class Rates:
 
 
 HIGHEST = Rates(
-    crash=0.03,
-    fail_before=0.05,
-    fail_after=0.08,
+    crash=0.15,
+    fail_before=0.15,
+    fail_after=0.2,
     latency=0.5,
     latency_seconds=1.0,
-    lost_lease=0.2,
+    lost_lease=0.4,
     lost_bell=0.5,
     lost_ring=0.3,
     duplicate=0.5,
@@ -184,7 +184,7 @@ def _rates(chance: Random, drops: Collection[str]) -> Rates:
         is_on, power = chance.random() < 0.5, chance.random()
         highest: float = getattr(HIGHEST, rate.name)
         is_kept = rate.name not in drops and (is_on or rate.name == "latency_seconds")
-        drawn[rate.name] = highest * 100 ** (power - 1) if is_kept else 0.0
+        drawn[rate.name] = highest * 30 ** (power - 1) if is_kept else 0.0
         if rate.name in ("pause", "jump", "outage", "deploy", "skew") and is_kept:
             drawn[rate.name] = highest * power
     return Rates(**drawn)

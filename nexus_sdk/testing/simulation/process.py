@@ -19,7 +19,7 @@ FAULTS_MAX = 80
 OFTEN = frozenset({"receive", "receive:take", "due"})
 """What every idle worker asks again and again: faults strike there as seldom as it means something."""
 
-OFTEN_SHARE = 0.1
+OFTEN_SHARE = 0.02
 
 
 class Outside:

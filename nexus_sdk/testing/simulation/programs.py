@@ -20,7 +20,7 @@ LEAVES = {
     "work": 8, "sleep": 3, "wait": 3, "toil": 2, "near": 2, "fall": 1, "once": 1, "hang": 1, "effect": 1, "patch": 2,
     "tell": 1, "status": 1, "fragile": 2,
 }  # fmt: skip
-BRANCHES = {"seq": 3, "gather": 3, "race": 2, "map": 2, "spawn": 2, "child": 3, "saga": 3, "timeout": 2, "try": 2}
+BRANCHES = {"seq": 3, "gather": 3, "race": 2, "map": 2, "spawn": 2, "child": 3, "brood": 1, "saga": 3, "timeout": 2, "try": 2}
 """How likely each kind of node is, among its like."""
 
 DEPTH_MAX = 3
@@ -58,6 +58,7 @@ class Author:
 
     def _details(self, node: Node, depth: int, saga: int) -> Node:
         chance = self._chance
+        body: Node
 
         def several(least: int = 1) -> list[Node]:
             return [self._node(depth + 1, saga=saga) for _ in range(chance.randint(least, 3))]
@@ -93,10 +94,13 @@ class Author:
             case "map":
                 width = chance.choice((0, 1, 2, 3, 5, 12))
                 return {"width": width, "at_once": chance.choice((None, 1, 2)), "takes": self._takes()}
+            case "brood":
+                body = {"op": "seq", "of": [self._node(DEPTH_MAX, saga=0)], "rounds": 1}
+                return {"width": chance.choice((2, 3, 5)), "at_once": chance.choice((None, 2)), "program": body}
             case "spawn":
                 return {"node": self._node(depth + 1, saga=0), "then": several(), "end": chance.choice("wwcl")}
             case "child":
-                body: Node = {"op": "seq", "of": several(), "rounds": chance.choice((1, 1, 1, 2))}
+                body = {"op": "seq", "of": several(), "rounds": chance.choice((1, 1, 1, 2))}
                 return {
                     "program": body,
                     "detached": chance.random() < 0.25,
@@ -159,6 +163,8 @@ def _expected(node: Node) -> Any:
             return [_expected(inner) for inner in node["of"]]
         case "map":
             return [node["n"] * 100 + index for index in range(node["width"])]
+        case "brood":
+            return [expected(node["program"])] * node["width"]
         case "saga" if not node["fails"]:
             return [_expected(inner) for inner in node["of"]]
         case "spawn" if node["end"] == "w":

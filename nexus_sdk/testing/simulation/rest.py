@@ -72,7 +72,7 @@ def _unfinished_business(seen: Seen, by_id: Mapping[str, Seen], now_us: int) -> 
     for id, state in item.tasks.items():
         # A task of a finished instance may lie there, cancelled, until somebody looks: but by now somebody has.
         yield f"law 9, {where}: task {id} was not done ({'held' if state.hold.token else 'ready'})"
-    if item.turn.token is not None:
+    if item.turn.token is not None and not item.turn.is_free(now_us):
         yield f"law 9, {where}: its turn is still held"
     if record.status.is_finished or record.status.is_held:
         return

@@ -1,0 +1,10 @@
+"""Random programs under random faults on a transactional store."""
+
+from __future__ import annotations
+
+from tests.simulation.seeds import chunks, hold_to_the_laws
+
+
+@chunks
+def test_the_laws_hold_on_a_transactional_store(first: int) -> None:
+    hold_to_the_laws(first, ("memory",))
