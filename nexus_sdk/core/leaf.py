@@ -30,8 +30,11 @@ class Leaf(Node):
         """Whether this event means something to it now; others are dropped unrecorded."""
         return not self.is_settled
 
-    def settle_decoded(self, payload: Payload, type_: Any, codec: Codec) -> None:
+    def settle_decoded(self, payload: Payload, type_: Any, codec: Codec, what: str) -> None:
         """Settle with a value; one that does not fit the type raises where the workflow waits.
+
+        Args:
+            what: what the value is, for that error.
 
         Raises:
             PayloadUnreadable: this process cannot read it; another one may, so that is not the workflow's affair.
@@ -41,9 +44,17 @@ class Leaf(Node):
         except PayloadUnreadable:
             raise
         except PayloadError as error:
-            self.settle(error=error)
+            self.refuse(type(error)(f"{what}: {error.message}", hint=error.hint))
         else:
-            self.settle(value)
+            self.accept(value)
+
+    def accept(self, value: Any) -> None:
+        """Settle with a value that has come."""
+        self.settle(value)
+
+    def refuse(self, error: PayloadError) -> None:
+        """Settle with the reason why a value that has come is none."""
+        self.settle(error=error)
 
     @abstractmethod
     def apply(self, event: Event) -> None:

@@ -175,17 +175,23 @@ class Turns:
         Raises:
             HistoryCorruptedError: its history, or a message to it, is not what was written.
         """
-        instance = self._warm.get(instance_id)
-        if instance is not None and self._will_do(instance, mail):
-            self._warm.move_to_end(instance_id)
-            if mail.inbox:
-                mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, mail.inbox))
-            return instance
-        loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
-        mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, loaded.messages))
-        if instance is not None and _position(instance.record) == _position(loaded.record):
-            return instance
-        self.forget(instance_id)
+        # It is taken out while it is at work: others come meanwhile, and only what rests may be dropped to make room.
+        instance = self._warm.pop(instance_id, None)
+        try:
+            if instance is not None and self._will_do(instance, mail):
+                if mail.inbox:
+                    mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, mail.inbox))
+                return instance
+            loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
+            mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, loaded.messages))
+            if instance is not None and _position(instance.record) == _position(loaded.record):
+                return instance
+        except BaseException:
+            if instance is not None:
+                instance.dispose()
+            raise
+        if instance is not None:
+            instance.dispose()
         return await self._ask(instance_id, partial(open_instance, self._store, loaded))
 
     def _will_do(self, instance: Instance, mail: Mail) -> bool:
@@ -203,6 +209,7 @@ class Turns:
             used = {message.id for message in decision.used}
             await self._send_outcomes(mail, [outcome for outcome in mail.outcomes if outcome.message.id not in used])
         if not decision.events and not mail.deliveries() and not mail.inbox:
+            self._keep_warm(instance, instance.record)
             return Taken()
         # Outcomes that mean nothing (any more) are settled by a commit like all others: to a warm instance that
         # another worker has moved on meanwhile the newest outcome means nothing either, and only the fence can tell.
@@ -350,12 +357,10 @@ class Turns:
 
     def _keep_warm(self, instance: Instance, record: InstanceRecord) -> None:
         if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:
-            self._warm.pop(record.id, None)
             instance.dispose()
             return
         instance.advanced(record)
         self._warm[record.id] = instance
-        self._warm.move_to_end(record.id)
         while len(self._warm) > self._warm_max:
             self._warm.popitem(last=False)[1].dispose()
 

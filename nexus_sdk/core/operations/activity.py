@@ -12,7 +12,7 @@ from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation, RecordedOperation, T_co
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.program import line_of
-from nexus_sdk.errors import ActivityFailed, CancelledError, PayloadError, PayloadUnreadable
+from nexus_sdk.errors import ActivityFailed, CancelledError, PayloadError
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
@@ -100,7 +100,8 @@ class ActivityLeaf(Leaf):
         """Completed, failed, cancelled or out of time."""
         match event:
             case e.ActivityCompleted(result=payload):
-                self._complete(payload)
+                what = f"the result of activity {self.name!r}"
+                self.settle_decoded(payload, self.result_type, self.execution.services.codec, what)
             case e.ActivityFailed(failure=failure, attempts=attempts):
                 self._end(error=self._failed(failure, attempts))
             case e.ActivityCancelled():
@@ -117,17 +118,15 @@ class ActivityLeaf(Leaf):
             self._give_up()
             self.settle(error=CancelledError(reason))
 
-    def _complete(self, payload: Any) -> None:
-        try:
-            value = self.execution.services.codec.decode(payload, self.result_type)
-        except PayloadUnreadable:
-            raise
-        except PayloadError as error:
-            self._end(error=error)
-            return
+    def accept(self, value: Any) -> None:
+        """See `Leaf.accept`."""
         if self.saga is not None and self.compensate is not None:
             self.saga.completed(self.name, self.compensate, value)
         self._end(value=value)
+
+    def refuse(self, error: PayloadError) -> None:
+        """See `Leaf.refuse`."""
+        self._end(error=error)
 
     def _give_up(self) -> None:
         self.execution.ledger.note(e.ActivityCancelRequested, self.path, self.site)

@@ -100,7 +100,8 @@ class ChildLeaf(Leaf):
                 error=ChildWorkflowFailed(self.child_id, failure=failure, details=details_of(failure, codec))
             )
         elif isinstance(event, e.ChildCompleted):
-            self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id))
+            what = f"the result of child workflow {self.child_id!r}"
+            self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id), what)
 
     def cancel(self, reason: str = "") -> None:
         """Ask an attached child to stop, and do not wait for that."""

@@ -10,11 +10,17 @@ In the provider's own tests (pytest and pytest-asyncio installed)::
         def store_factory(self, tmp_path):
             return lambda: open_store(f"mystore://{tmp_path}")
 
-`store_factory` returns a function; each call of it gives a store object over *the same, at first empty* data. For tests
-that need several empty stores, `fresh_store` is given likewise: each call gives a store over data of its own.
-Close in the fixture what must be closed. A store whose lists lag overrides `settled`.
+`store_factory` returns a function; each call of it gives a store object over *the same, at first empty* data: another
+process's handle, as it were. For laws that need several empty stores, `fresh_store` is given likewise: each call
+gives a store over data of its own. Close in the fixture what must be closed. A store whose lists lag overrides
+`settled`.
 
-The one rule of the suite: no test waits for a clock; every time is an argument.
+One class of laws per theme; together they are the definition of a store. `RecoveryLaws` kill a process between any
+two of its calls, `RaceLaws` let several go for the same, `CorpusLaws` run the engine on the store. How to write a
+store that keeps them: ``docs/how-to/write-a-provider.md``.
+
+The rules of the suite: no law waits for a clock, every time is an argument; and every law can fail, a small bug in
+the memory store breaks it.
 """
 
 from __future__ import annotations

@@ -99,6 +99,25 @@ class TurnLaws:
         assert {found.instance_id for found in first.deliveries if not isinstance(found, TaskDelivery)} == {"i0", "i1"}
         assert set(await receive_turns(store, lease=BERT, now_us=at(5))) == {"i2", "i3", "i4"}
 
+    async def test_a_held_instance_is_delivered_when_its_time_has_come(self, store: Store) -> None:
+        before = await started(store, "a")
+        await store.send([message("a", "m")], now_us=T0)
+        await store.commit(turn(before, held_through=2, wake_at_us=at(10), status=Status.SUSPENDED), now_us=T0)
+        assert await receive_turns(store, now_us=at(9)) == {}
+        assert [found.id for found in (await receive_turns(store, now_us=at(10)))["a"].messages] == ["m"]
+
+    async def test_a_lease_of_no_seconds_ends_at_once(self, store: Store) -> None:
+        """So one who saw a holder die can give free what he held, and it counts as lost."""
+        await started(store, "a", task("a"))
+        await store.create(new("b"), now_us=T0)
+        (held,) = await receive_tasks(store)
+        delivery = (await receive_turns(store))["b"]
+        for each in (held, delivery):
+            assert await store.extend(each, lease=Lease("anna", 0), now_us=at(1)) == Extended()
+        (again,) = await receive_tasks(store, lease=BERT, now_us=at(1))
+        assert (again.task.attempt, again.deliveries) == (2, 2)
+        assert set(await receive_turns(store, lease=BERT, now_us=at(1))) == {"b"}
+
     async def test_a_turns_lease_that_ran_out_and_that_nobody_took_can_be_extended(self, store: Store) -> None:
         before = await store.create(new("a"), now_us=T0)
         delivery = (await receive_turns(store))["a"]

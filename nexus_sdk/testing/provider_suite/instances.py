@@ -293,6 +293,11 @@ class PurgeLaws:
         await store.purge("a", now_us=T0, tombstone_seconds=60)
         await store.create(new("a"), now_us=at(61))
         assert await pending(store, "a") == ["nexus:start"]
+        await finish(store, await started(store, "b"))
+        await store.purge("b", now_us=T0, tombstone_seconds=60)
+        await store.purge("b", now_us=at(59))
+        with pytest.raises(InstanceNotFound):
+            await store.purge("b", now_us=at(61))
 
     async def test_purge_forgets_remembered_ids(self, store: Store) -> None:
         await finish(store, await started(store, "a"))

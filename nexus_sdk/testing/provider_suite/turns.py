@@ -400,7 +400,9 @@ class SendLaws:
     async def test_a_child_whose_id_is_taken_is_refused(self, store: Store) -> None:
         before = await started(store, "a")
         await store.create(new("child", request_id="somebody else"), now_us=T0)
-        await store.commit(turn(before, new("child", if_refused=message("a", "no"))), now_us=T0)
+        refused = turn(before, new("child", if_refused=message("a", "no")))
+        await store.commit(refused, now_us=T0)
+        await store.commit(turn(refused.record, new("child")), now_us=T0)
         assert await pending(store, "a") == ["no"]
         assert (await store.find("child")).request_id == "somebody else"
 

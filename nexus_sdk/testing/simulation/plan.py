@@ -25,6 +25,7 @@ class Rates:
 
     Attributes:
         crash: the worker dies, before or after a store call or one of its sub-steps.
+        aimed: the same, but only at the one place that the run aims at (`Plan.aim`).
         fail_before: the store is unavailable; nothing was done.
         fail_after: it was done, but the caller sees that the store is unavailable.
         latency: a store call takes up to `latency_seconds` on either side.
@@ -32,13 +33,14 @@ class Rates:
         lost_bell: a bell of the store does not ring.
         lost_ring, duplicate, reorder, late_ring, redeliver: what a queue does to a message: lose it, deliver it twice,
             hand out another one first, hold it back, deliver it again although it was acknowledged.
-        repeat: a client sends the same twice.
+        tidy: an instance is purged as soon as it has finished.
         pause, jump, outage, deploy: of them, so many happen in a run, on average: a worker stands still for longer than
             its lease, a clock is set wrong, the store is away for all, a worker is replaced by one of another build.
         skew: how far clocks are off from the start, in seconds.
     """
 
     crash: float = 0.0
+    aimed: float = 0.0
     fail_before: float = 0.0
     fail_after: float = 0.0
     latency: float = 0.0
@@ -50,7 +52,7 @@ class Rates:
     reorder: float = 0.0
     late_ring: float = 0.0
     redeliver: float = 0.0
-    repeat: float = 0.0
+    tidy: float = 0.0
     pause: float = 0.0
     jump: float = 0.0
     outage: float = 0.0
@@ -60,6 +62,7 @@ class Rates:
 
 HIGHEST = Rates(
     crash=0.15,
+    aimed=0.8,
     fail_before=0.15,
     fail_after=0.2,
     latency=0.5,
@@ -71,7 +74,7 @@ HIGHEST = Rates(
     reorder=1.0,
     late_ring=0.3,
     redeliver=0.3,
-    repeat=0.5,
+    tidy=0.7,
     pause=3.0,
     jump=3.0,
     outage=2.0,
@@ -80,13 +83,21 @@ HIGHEST = Rates(
 )
 
 
+AIMS = (
+    "commit", "send", "retry", "ack", "extend", "release", "create", "purge", "put_blobs", "load", "receive:lease",
+    "commit:write", "outbox:task", "outbox:message", "outbox:outcome", "outbox:instance", "outbox:reply", "outbox:sent",
+    "outbox:cancel", "retry:write", "send:accept", "settle:write", "ring", "due:put", "purge:write",
+)  # fmt: skip
+"""Where a run may aim its crashes: after this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """Something that the outside world does at a time.
 
     Attributes:
         at_seconds: since the beginning.
-        what: ``start``, ``event``, ``cancel``, ``terminate``, ``suspend``, ``resume``, ``rewind``, ``purge``, ``ask``;
+        what: ``start``, ``event``, ``cancel``, ``terminate``, ``suspend``, ``resume``, ``rewind``, ``purge``, ``ask``,
             ``pause``, ``jump``, ``outage`` and ``deploy`` are faults that come at a time.
         number: of the program, or of the worker, that is meant.
         name: of an event, of a build.
@@ -99,6 +110,7 @@ class Act:
     name: str = ""
     value: float = 0.0
     is_repeated: bool = False
+    repeated_after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ class Plan:
     programs: tuple[Node | None, ...]
     """None where one was left out."""
     acts: tuple[Act, ...]
+    aim: str = ""
     calm_seconds: float = CALM_SECONDS[0]
     is_cancelled_at_rest: bool = False
     drops: tuple[str, ...] = field(default=())
@@ -161,10 +174,16 @@ def draw(seed: int, *, profile: str | None = None, drops: Collection[str] = ()) 
         shapes=tuple(chance.choice(("carried", "yielded")) for _ in ids),
         programs=tuple(None if f"program:{i}" in drops else program for i, program in enumerate(programs)),
         acts=tuple(sorted(acts, key=lambda act: act.at_seconds)),
+        aim=chance.choice(AIMS if profile_is_split(profile or drawn) else AIMS[:10]),
         calm_seconds=chance.choice(CALM_SECONDS),
         is_cancelled_at_rest=chance.random() < 0.6,
         drops=tuple(drops),
     )
+
+
+def profile_is_split(profile: str) -> bool:
+    """Whether its verbs have sub-steps."""
+    return profile != "memory"
 
 
 def parts(plan: Plan) -> list[str]:
@@ -196,7 +215,8 @@ def _acts(chance: Random, programs: list[Node]) -> list[Act]:
     for number, program in enumerate(programs):
         begun = chance.uniform(0, 5)
         delay = chance.choice((0.0, 0.0, 0.0, 0.0, 2.0))
-        acts.append(Act(begun, "start", number, value=delay, is_repeated=chance.random() < 0.3))
+        is_repeated, later = chance.random() < 0.4, chance.choice((0.0, 5.0, 25.0))
+        acts.append(Act(begun, "start", number, "", delay, is_repeated, later))
         waits = [node["name"] for node in nodes_of(program) if node["op"] == "wait"]
         for name in waits:
             if chance.random() < 0.75:
@@ -211,6 +231,9 @@ def _acts(chance: Random, programs: list[Node]) -> list[Act]:
             acts.append(Act(at + chance.expovariate(1 / 8), "resume", number))
         if chance.random() < 0.1:
             acts.append(Act(begun + chance.expovariate(1 / 20), "start", number))
+        for _ in range(chance.choice((0, 0, 0, 3, 8))):
+            name, value = chance.choice("ab"), float(chance.randint(1, 99))
+            acts.append(Act(begun + chance.choice((1.0, 4.0)) + chance.random() ** 4, "event", number, name, value))
     return acts
 
 

@@ -30,8 +30,9 @@ class Outside:
         is_away: the store is away for all.
     """
 
-    def __init__(self, true: FakeClock, rates: Rates, note: Callable[[str, str, str], None]) -> None:
+    def __init__(self, true: FakeClock, rates: Rates, aim: str, note: Callable[[str, str, str], None]) -> None:
         self.true = true
+        self.aim = aim
         self.rates = rates
         self.is_calm = False
         self.is_away = False
@@ -81,7 +82,7 @@ class Process:
             raise StoreUnavailable("the store is away.")
         if self._strikes("fail_after" if point.is_done else "fail_before", point):
             raise StoreUnavailable(f"a fault was drawn {point}.")
-        if self._on_crash is not None and self._strikes("crash", point):
+        if self._on_crash is not None and (self._strikes("crash", point) or self._is_aimed_at(point)):
             self.crash()
             await die()
 
@@ -124,6 +125,9 @@ class Process:
         moment = {"crash": "crash after" if point.is_done else "crash before"}.get(fault, fault)
         self.note(moment, point.what)
         return True
+
+    def _is_aimed_at(self, point: Point) -> bool:
+        return point.is_done and point.what == self._outside.aim and self._strikes("aimed", point)
 
     async def _late(self) -> None:
         rates = self.rates

@@ -99,13 +99,11 @@ class UnrulyQueue(RingQueue):
     def take(self, queue: str, *, now_us: int, until_us: int) -> Ring | None:
         """See `RingQueue.take`."""
         until_us = self._bounded(until_us)
-        if self._strikes("reorder", "take"):
-            numbers = [number for number, ring in self._rings.get(queue, {}).items() if ring.visible_us <= now_us]
-            if numbers:
-                ring = self._rings[queue][self._chance.choice(numbers)]
-                ring.visible_us, ring.is_taken = until_us, True
-                return replace(ring)
-        return RingQueue.take(self, queue, now_us=now_us, until_us=until_us)
+        ring = self._take_any(queue, now_us, until_us) if self._strikes("reorder", "take") else None
+        ring = ring or RingQueue.take(self, queue, now_us=now_us, until_us=until_us)
+        if ring is not None and self._strikes("lost_ring", "take"):
+            RingQueue.remove(self, queue, ring.number)  # it does not come back: too old, or received too often
+        return ring
 
     def hide(self, queue: str, number: int, until_us: int, *, is_taken: bool = True) -> None:
         """See `RingQueue.hide`."""
@@ -118,6 +116,14 @@ class UnrulyQueue(RingQueue):
             ring.visible_us, ring.is_taken = self._now_us() + self._chance.randrange(5_000_000), False
             return
         RingQueue.remove(self, queue, number)
+
+    def _take_any(self, queue: str, now_us: int, until_us: int) -> Ring | None:
+        numbers = [number for number, ring in self._rings.get(queue, {}).items() if ring.visible_us <= now_us]
+        if not numbers:
+            return None
+        ring = self._rings[queue][self._chance.choice(numbers)]
+        ring.visible_us, ring.is_taken = until_us, True
+        return replace(ring)
 
     def _bounded(self, until_us: int) -> int:
         if self._delay_us_max is None:

@@ -15,9 +15,9 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.request import task_id
-from nexus_sdk.core.status import Status
-from nexus_sdk.errors import HistoryCorruptedError
+from nexus_sdk.errors import HistoryCorruptedError, NexusError
 from nexus_sdk.store.item import Item
+from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import (
     Commit,
     Committed,
@@ -28,6 +28,7 @@ from nexus_sdk.store.port import (
     Received,
     Store,
     StoredBatch,
+    Task,
     TaskDelivery,
 )
 from nexus_sdk.testing.laws import LawBroken, Run, breaches
@@ -80,7 +81,8 @@ class Witness:
         self.settled: dict[str, set[str]] = {}
         """By which commits the outcome of each was taken."""
         self._by_id: dict[str, Seen] = {}
-        self._coverage = coverage
+        self._requests: set[tuple[str, str]] = set()
+        self.coverage = coverage
         self._on_change = on_change
 
     def look(self) -> None:
@@ -94,6 +96,10 @@ class Witness:
             seen = self._by_id.get(id)
             if seen is None or seen.item is not item:
                 seen = self._by_id[id] = Seen(item)
+                request = (id, item.record.request_id)
+                if request in self._requests:
+                    raise LawBroken(f"law 2, {id}: it was purged, and its request has brought it back")
+                self._requests.add(request)
                 self.instances.append(seen)
             if seen.last_number != item.last_number:
                 self._note_messages(seen)
@@ -113,6 +119,8 @@ class Witness:
         for delivery in deliveries:
             if isinstance(delivery, TaskDelivery):
                 self.leased[delivery.task.id] += 1
+                if isinstance(self.store, MemoryStore) and not delivery.is_cancel_requested:
+                    self._check_is_wanted(delivery.task)
 
     def note_settled(self, deliveries: Iterable[Delivery], by: str) -> None:
         """Law 10: the outcome of a task is taken once, however many hold it."""
@@ -124,6 +132,13 @@ class Witness:
                     raise LawBroken(f"law 10: the outcome of task {delivery.task.id} was taken by {sorted(takers)}")
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _check_is_wanted(self, task: Task) -> None:
+        """Law 4: what was still to be done at the end of a run is not begun any more. (Where a verb is one step.)"""
+        seen = self._by_id.get(task.instance_id)
+        batches = seen.runs.get(task.run_id, []) if seen is not None else []
+        if batches and any(event.is_terminal for event in batches[-1].events):
+            raise LawBroken(f"law 4, {task.instance_id}: task {task.id} was given out after the end of its run")
 
     def _note_messages(self, seen: Seen) -> None:
         item = seen.item
@@ -138,7 +153,7 @@ class Witness:
         seen.record = record
         fresh = self._take_batches(seen)
         if fresh and not (before is None and len(fresh) == 1):
-            self._coverage.transitions[status_change(before.status if before else None, record.status)] += 1
+            self.coverage.transitions[status_change(before.status if before else None, record.status)] += 1
         kinds: list[str] = []
         for batch in fresh:
             for event in batch.events:
@@ -175,12 +190,12 @@ class Witness:
         return fresh
 
     def _note_event(self, batch: Batch, event: e.Event) -> None:
-        self._coverage.events[type(event).__name__] += 1
+        self.coverage.events[type(event).__name__] += 1
         if isinstance(event, e.ActivityScheduled):
             self.scheduled.add(task_id(batch.header.run_id, event.path))
         failure = getattr(event, "failure", None)
         if failure is not None and failure.code:
-            self._coverage.codes[failure.code] += 1
+            self.coverage.codes[failure.code] += 1
 
     def _whole(self, record: InstanceRecord) -> InstanceRecord:
         """The record with the payloads that lie apart."""
@@ -209,7 +224,7 @@ class WitnessedStore:
         committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
         turn_id = commit.batches[0].turn_id if commit.batches else f"{commit.record.run_id} {commit.expected} no batch"
         self._note(commit.settles, turn_id)
-        self._witness.note_leases(committed.deliveries)
+        self._note_leases(committed.deliveries)
         return committed
 
     async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
@@ -221,7 +236,7 @@ class WitnessedStore:
     async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
         """See `Store.receive`."""
         received: Received = await self._seen(self._inner.receive(queues, limit=limit, lease=lease, now_us=now_us))
-        self._witness.note_leases(received.deliveries)
+        self._note_leases(received.deliveries)
         return received
 
     async def due(self, *args: Any, **named: Any) -> Any:
@@ -235,6 +250,9 @@ class WitnessedStore:
     async def _seen(self, call: Any) -> Any:
         try:
             return await call
+        except NexusError as error:
+            self._witness.coverage.codes[error.code] += 1
+            raise
         finally:
             call.close()
             try:
@@ -242,11 +260,15 @@ class WitnessedStore:
             except LawBroken as broken:
                 self._is_fatal(broken)
 
+    def _note_leases(self, deliveries: Iterable[Delivery]) -> None:
+        try:
+            self._witness.note_leases(deliveries)
+        except LawBroken as broken:
+            self._is_fatal(broken)
+
     def _note(self, settles: Iterable[Delivery], by: str) -> None:
         try:
             self._witness.note_settled(settles, by)
         except LawBroken as broken:
             self._is_fatal(broken)
 
-
-HELD = frozenset({Status.SUSPENDED, Status.BLOCKED})

@@ -33,6 +33,7 @@ from nexus_sdk.errors import (
     NexusError,
     StoreError,
     StoreUnavailable,
+    WorkflowEnded,
     WrongStatus,
 )
 from nexus_sdk.store.port import Store
@@ -104,7 +105,7 @@ class World:
         self.trace = Trace()
         self.coverage = Coverage()
         self.ledger = Ledger()
-        self.outside = Outside(self.true, plan.rates, self._note_fault)
+        self.outside = Outside(self.true, plan.rates, plan.aim, self._note_fault)
         self.store = open_simulated(plan, self.true.now_us, lambda fault, call: self._note_fault(fault, call, "queue"))
         self.witness = Witness(self.store, self.coverage, self._note_change)
         self.codec = MsgpackCodec()
@@ -114,8 +115,10 @@ class World:
         self._employees: list[Employee] = []
         self._hired = 0
         self._chance = Random(f"{plan.seed}/world")
+        self._tidiness = Random(f"{plan.seed}/tidiness")
+        self._tidied = 0
         self._broken: list[str] = []
-        self._failed: asyncio.Future[None]
+        self._failed: asyncio.Future[None] = self.loop.create_future()
         self._rest: asyncio.Future[None] | None = None
         self._own_us: list[int] = []
         self._moved_us = 0
@@ -134,7 +137,6 @@ class World:
         with _no_collections():
             asyncio.set_event_loop(self.loop)
             try:
-                self._failed = self.loop.create_future()
                 self.loop.run_until_complete(self._until_failed())
             except NeverAtRest as error:
                 self._broken.append(str(error))
@@ -173,7 +175,7 @@ class World:
         await self._calm_down()
         await self._come_to_rest("everything is over")
         if plan.is_cancelled_at_rest:
-            await self._tell_all("cancel", lambda status: not status.is_finished)
+            await self._tell_all("canceller", "cancel", lambda status: not status.is_finished)
             await self._come_to_rest("everything was cancelled")
         for employee in list(self._employees):
             if self._chance.random() < 0.5:
@@ -194,7 +196,7 @@ class World:
             await self._let_go(employee, gently=self._chance.random() < 0.5)
         for number in range(2):
             await self._hire(number, FINAL)
-        await self._tell_all("resume", lambda status: status.is_held)
+        await self._tell_all("resumer", "resume", lambda status: status.is_held)
 
     async def _come_to_rest(self, when: str) -> None:
         self._moved_us = self.true.now_us()
@@ -397,8 +399,9 @@ class World:
                 shape = self.plan.shapes[act.number]
                 workflow = registry_of(FINAL).workflow(shape, "1")
                 assert workflow is not None
-                for _ in range(times):
-                    delay = act.value or None
+                delay = act.value or None
+                for turn in range(times):
+                    await self._sleep(act.repeated_after_seconds if turn else 0.0)
                     await self._try(
                         lambda: client.start(workflow, program, id=id, request_id=f"{id}/{index}", delay=delay)
                     )
@@ -438,8 +441,8 @@ class World:
                 return True
         return False
 
-    async def _tell_all(self, what: str, is_meant: Callable[[Status], bool]) -> None:
-        client = self._client(f"{what} all")
+    async def _tell_all(self, who: str, what: str, is_meant: Callable[[Status], bool]) -> None:
+        client = self._client(who)
         for seen in list(self.witness.instances):
             record = seen.item.record
             if not seen.is_purged and is_meant(record.status):
@@ -453,13 +456,17 @@ class World:
         found = []
         for id, number in self._started.items():
             seen = self.witness.find(id)
-            if seen is None or seen.item.record.status is not Status.COMPLETED:
+            if seen is None or not seen.item.record.status.is_finished:
                 continue
             program = self.plan.programs[number]
             assert program is not None
-            with contextlib.suppress(Unsure):
-                wanted = expected(program)
-                found.append((id, await client.get(id).result(), wanted))
+            try:
+                result = await client.get(id).result()
+                found.append((id, result, expected(program)))
+            except WorkflowEnded as end:
+                self.coverage.codes[end.code] += 1
+            except Unsure:
+                continue
         return found
 
     def _check_results(self, results: list[tuple[str, Any, Any]]) -> None:
@@ -487,6 +494,16 @@ class World:
     def _note_change(self, id: str, what: str) -> None:
         self._moved_us = max(self._moved_us, self.true.now_us())
         self._say(id, what)
+        seen, tidy = self.witness.find(id), self.plan.rates.tidy
+        if seen is not None and seen.item.record.status.is_finished and not self.outside.is_calm and tidy:
+            if self._tidiness.random() < tidy:
+                self._spawn(self._tidy_up(id, self._tidiness.random() ** 3 * 5))
+
+    async def _tidy_up(self, id: str, seconds: float) -> None:
+        await self._sleep(seconds)
+        self.coverage.acts["tidy"] += 1
+        self._tidied += 1
+        await self._try(self._client(f"t{self._tidied}").get(id).purge)
 
     def _say(self, who: str, what: str) -> None:
         self.trace.say(self.true.now_us() - self._begun_us, who, what)

@@ -163,6 +163,12 @@ async def unserved() -> None:
     """No worker serves it: it stays where it is."""
 
 
+@activity(task_queue="nobody's", compensate=undo)
+async def book_nowhere(x: int) -> int:
+    """As `unserved`, and a saga wants to know what became of it."""
+    return x
+
+
 SERVED: tuple[Activity[..., Any], ...] = (
     *(add_one, double, near, repeat, undo, book, undo_near, book_near),
     *(flaky, flaky_near, slow_to_succeed, counting, refused, mendable, book_for_good, hanging, endless),

@@ -12,6 +12,7 @@ from nexus_sdk.testing.provider_suite.shapes.activities import (
     book,
     book_for_good,
     book_near,
+    book_nowhere,
     refused,
     unserved,
 )
@@ -48,6 +49,17 @@ async def nested_sagas(ctx: Context) -> str:
                 await book_near(1)
             saga.add(add_one(9))
             await refused(2)
+    except ActivityFailed as error:
+        return error.message
+    return "not reached"
+
+
+@workflow
+async def undoing_what_is_in_flight(ctx: Context) -> str:
+    """The true outcome of what nobody has taken: it never ran, so there is nothing to undo."""
+    try:
+        async with ctx.saga():
+            await ctx.gather(book(1), book_nowhere(2), refused(3))
     except ActivityFailed as error:
         return error.message
     return "not reached"
@@ -114,6 +126,7 @@ async def cancel_after_five_minutes(env: WorkflowEnvironment, handle: Environmen
 SHAPES = {
     "saga that fails": Shape(saga_failing, (), "out of stock"),
     "nested sagas": Shape(nested_sagas, (), "no 2"),
+    "a saga with something in flight": Shape(undoing_what_is_in_flight, (), "no 3"),
     "an undo that fails": Shape(undo_failing, (), 1),
     "cancelled while undoing": Shape(cancelled_while_undoing, (), WorkflowFailed, cancel_after_five_minutes),
     "time limit around a saga": Shape(time_limit_around_a_saga, (), "time is up"),

@@ -1,13 +1,14 @@
-"""What clients do to an instance: cancel, terminate, suspend, resume, start it later."""
+"""What is done to an instance from outside: cancel, terminate, suspend, resume, start it later, mend its code."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.authoring.context import Context
 from nexus_sdk.authoring.workflow import Completes, workflow
-from nexus_sdk.errors import CancelledError, WorkflowCancelled, WorkflowTerminated
-from nexus_sdk.testing.provider_suite.shapes.activities import add_one, book, near, unserved
+from nexus_sdk.errors import BlockingError, CancelledError, WorkflowCancelled, WorkflowTerminated
+from nexus_sdk.testing.provider_suite.shapes.activities import MENDED, add_one, book, near, unserved
 from nexus_sdk.testing.provider_suite.shapes.families import sleeper
 from nexus_sdk.testing.provider_suite.shapes.shape import Shape
 
@@ -49,6 +50,15 @@ async def walking(ctx: Context) -> int:
     return await add_one(x)
 
 
+@workflow
+async def mistaken(ctx: Context) -> Completes[int]:
+    """Yields what may not be yielded, until its code is mended."""
+    x = yield add_one(1)
+    if "mistaken" not in MENDED:
+        yield 5  # type: ignore[misc]
+    yield ctx.complete((yield add_one(x)))
+
+
 async def cancel(env: WorkflowEnvironment, handle: EnvironmentHandle[Any]) -> None:
     await env.advance("10m")
     await handle.cancel("enough")
@@ -70,6 +80,14 @@ async def suspend_and_resume(env: WorkflowEnvironment, handle: EnvironmentHandle
     await handle.resume()
 
 
+async def mend_and_resume(env: WorkflowEnvironment, handle: EnvironmentHandle[Any]) -> None:
+    with suppress(BlockingError):
+        await handle.result()
+    MENDED.add("mistaken")
+    await handle.resume()
+    await env.advance("10m")  # until then it is blocked, and its result is that it is
+
+
 SHAPES = {
     "cancelled": Shape(cleaning_up, (), WorkflowCancelled, cancel),
     "cancelled inside a saga": Shape(undoing_when_cancelled, (), WorkflowCancelled, cancel),
@@ -77,5 +95,6 @@ SHAPES = {
     "cancelled before it began": Shape(walking, (), WorkflowCancelled, cancel_at_once, {"delay": "1h"}),
     "terminated": Shape(cleaning_up, (), WorkflowTerminated, terminate),
     "suspended and resumed": Shape(walking, (), 3, suspend_and_resume),
+    "blocked, mended and resumed": Shape(mistaken, (), 3, mend_and_resume),
     "started later": Shape(walking, (), 3, None, {"delay": "1h"}),
 }
