@@ -7,12 +7,15 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3 python
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
+# What `make simulate` runs.
+SEEDS ?= 2000
+FIRST ?= 0
 # What differs between Python versions: driving, cancelling and dropping workflows, and annotations.
 SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test check demo reference docs smoke-versions nightly clean
+.PHONY: help setup format lint types test check demo reference docs simulate mutants smoke-versions nightly clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +81,12 @@ smoke-versions: ## a subset of the tests on Python 3.12 and 3.13, where they are
 	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHONS="$$found" \
 	        PYTEST_ARGS='$(PYTEST_ARGS) -p no:cacheprovider $(SMOKE)'; \
 	done
+
+simulate: $(STAMP) ## random programs under random faults, held to the laws (SEEDS=50000, FIRST=0)
+	$(BIN)/python -m nexus_sdk.testing.simulation --seeds $(SEEDS) --first $(FIRST) --coverage
+
+mutants: $(STAMP) ## how many seeds it takes the simulation to notice each planted bug
+	$(BIN)/python -m tests.simulation.catching
 
 nightly: ## the whole suite with what takes minutes (pairs of crashes), then on every version of Python that is found
 	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test

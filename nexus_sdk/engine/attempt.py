@@ -232,6 +232,8 @@ class RunningAttempt:
     def _disarm(self) -> None:
         for timer in self._timers:
             timer.cancel()
+        if self._beating is not None:
+            self._beating.cancel()  # a beat that is still on its way means nothing any more
 
     def _beat_soon(self) -> None:
         """Prolong the lease in the background; beats that come meanwhile are one more, with the latest details."""

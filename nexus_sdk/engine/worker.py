@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -84,6 +84,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
         """The tokens of the activities that run here."""
+        self._meanwhile: set[str] = set()
+        """The tokens of what commits have brought while `receive` was under way: it may bring them, too."""
         self._starting = 0
         self._claimed = 0
         """So many slots are kept free for what the calls of the store that are in flight may bring."""
@@ -214,10 +216,13 @@ class Worker:
         self._is_receiving = True
         self._claimed += kept
         try:
-            return await self._store.receive(queues, limit=limit, lease=self._lease, now_us=now_us)
+            received = await self._store.receive(queues, limit=limit, lease=self._lease, now_us=now_us)
+            fresh = tuple(delivery for delivery in received.deliveries if delivery.token not in self._meanwhile)
+            return replace(received, deliveries=fresh)
         finally:
             self._is_receiving = False
             self._claimed -= kept
+            self._meanwhile.clear()
 
     async def _wait(self, next_due_us: int | None) -> None:
         rung = asyncio.ensure_future(self._bell.wait())
@@ -308,6 +313,8 @@ class Worker:
             while mail := self._mail.pop(instance_id, None):
                 taken = await self._turn(instance_id, mail)
                 for delivery in self._unknown(instance_id, taken.deliveries):
+                    if self._is_receiving:
+                        self._meanwhile.add(delivery.token)
                     self._accept(delivery)
                 for task_id in taken.stopped:
                     self._activities.stop(task_id, Stop.CANCELLED)

@@ -56,6 +56,12 @@ SWEEPS_MAX = 26
 """With faults: so many sweeps, each twice as far away, find nothing before a test is told that nothing is due."""
 
 
+RECOVERY_SWEEPS = 5
+"""So many sweeps at their real pace follow the death of a worker; those after them are each twice as far away."""
+
+SWEEP_US = round(WorkerOptions().sweep_seconds * 1_000_000)
+
+
 class SeededRandomness:
     """Chance that is the same in every run of a test.
 
@@ -139,6 +145,7 @@ class WorkflowEnvironment:
         self._seed = seed
         self._faults = faults
         self._sweeps_left = SWEEPS_MAX
+        self._recoveries_left = 0
         self._stage = Stage()
         self._is_open = False
         chance = SeededRandomness()
@@ -268,6 +275,7 @@ class WorkflowEnvironment:
         await self._everybody_waits()
         while self._faults is not None and self._faults.has_crashed:
             await self.restart_worker()
+            self._recoveries_left = SWEEPS_MAX
             await self._everybody_waits()
         trouble, self._stage.trouble = self._stage.trouble, None
         if trouble is not None:
@@ -494,6 +502,12 @@ class WorkflowEnvironment:
         due_us = await self._next_due_us()
         if due_us is None:
             return False
+        pace_us = SWEEP_US << max(0, SWEEPS_MAX - RECOVERY_SWEEPS - self._recoveries_left)
+        if self._recoveries_left and due_us > self.clock.now_us() + pace_us:
+            # Real time passes a sweep after another. Before far timers, let them find what the dead worker left behind:
+            # messages unsent, and nearer timers whose bells it never rang.
+            self._recoveries_left -= 1
+            due_us = self.clock.now_us() + pace_us
         self.clock.jump_to(due_us)
         self._sweeps_left = SWEEPS_MAX
         return True

@@ -16,7 +16,7 @@ from nexus_sdk.testing.postponed import OverseenStore, Postponed, Served, overse
 STEADY = WorkerOptions(lease_seconds=10 * 366 * 86_400.0)
 """How workers work unless a test says otherwise: leases practically never run out."""
 
-LEASED = WorkerOptions(lease_seconds=30.0)
+LEASED = WorkerOptions(lease_seconds=5.0)
 """How those work that die anywhere: even in the middle of taking something, when nobody knows what they hold."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from nexus_sdk.authoring.activity import Activity, activity
 from nexus_sdk.authoring.context import Context
-from nexus_sdk.authoring.info import activity_info, heartbeat
+from nexus_sdk.authoring.info import heartbeat
 from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.authoring.retry import Retry
 from nexus_sdk.authoring.workflow import Workflow, workflow
@@ -153,7 +153,7 @@ BUILDS = {
     "broken": Build("broken", is_broken=True),
     "new": Build("new", has_patch=True),
 }
-"""All the code that was ever deployed. The newest can go on with what any of the others did, the broken one excepted."""
+"""All the code that was ever deployed. The newest can go on with what any other did, the broken one excepted."""
 
 FINAL = "new"
 
@@ -223,7 +223,7 @@ def _simple(ctx: Context, node: Node) -> Any:
             return None
 
 
-async def _perform(ctx: Context, node: Node, acts: _Acts) -> Any:  # noqa: C901
+async def _perform(ctx: Context, node: Node, acts: _Acts) -> Any:
     operation = _simple(ctx, node)
     if operation is not None:
         return await operation

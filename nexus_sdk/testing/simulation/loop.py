@@ -69,6 +69,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 class NumberedTask(asyncio.Task[Any]):
     """A task whose hash is its number."""
 
+    number: int
+
     def __new__(cls, coro: Any, *, loop: SimulatedLoop, **options: Any) -> NumberedTask:
         """Numbered before it is initialised: by then it lies in sets already."""
         self = super().__new__(cls)
@@ -81,6 +83,8 @@ class NumberedTask(asyncio.Task[Any]):
 
 class NumberedFuture(asyncio.Future[Any]):
     """A future whose hash is its number."""
+
+    number: int
 
     def __new__(cls, *, loop: SimulatedLoop) -> NumberedFuture:
         """Numbered."""

@@ -74,7 +74,7 @@ HIGHEST = Rates(
     reorder=1.0,
     late_ring=0.3,
     redeliver=0.3,
-    tidy=0.7,
+    tidy=1.0,
     pause=3.0,
     jump=3.0,
     outage=2.0,
@@ -83,11 +83,15 @@ HIGHEST = Rates(
 )
 
 
+EVENLY_DRAWN = frozenset({"aimed", "tidy", "pause", "jump", "outage", "deploy", "skew"})
+"""Rates of which a small one would mean next to nothing."""
+
 AIMS = (
-    "commit", "send", "retry", "ack", "extend", "release", "create", "purge", "put_blobs", "load", "receive:lease",
-    "commit:write", "outbox:task", "outbox:message", "outbox:outcome", "outbox:instance", "outbox:reply", "outbox:sent",
-    "outbox:cancel", "retry:write", "send:accept", "settle:write", "ring", "due:put", "purge:write",
-)  # fmt: skip
+    *("commit", "send", "retry", "ack", "extend", "release", "create", "purge", "put_blobs", "load"),
+    *("receive:lease", "commit:write", "commit:write", "commit:write", "retry:write", "send:accept", "settle:write"),
+    *("outbox:task", "outbox:message", "outbox:outcome", "outbox:instance", "outbox:reply", "outbox:sent"),
+    *("outbox:cancel", "ring", "due:put", "purge:write"),
+)
 """Where a run may aim its crashes: after this."""
 
 
@@ -159,7 +163,8 @@ def draw(seed: int, *, profile: str | None = None, drops: Collection[str] = ()) 
     programs = [author.program() for _ in ids]
     workers = chance.choices((1, 2, 3, 4), (3, 4, 3, 1))[0]
     is_mixed = chance.random() < 0.4
-    builds = tuple(chance.choice(("old", "old", "new", "partial", "broken")) if is_mixed else "old" for _ in range(workers))
+    deployed = ("old", "old", "new", "partial", "broken") if is_mixed else ("old",)
+    builds = tuple(chance.choice(deployed) for _ in range(workers))
     acts = _acts(Random(f"{seed}/acts"), programs) + _weather(Random(f"{seed}/weather"), rates, workers)
     acts = [act for index, act in enumerate(acts) if f"act:{index}" not in drops]
     return Plan(
@@ -204,7 +209,7 @@ def _rates(chance: Random, drops: Collection[str]) -> Rates:
         highest: float = getattr(HIGHEST, rate.name)
         is_kept = rate.name not in drops and (is_on or rate.name == "latency_seconds")
         drawn[rate.name] = highest * 30 ** (power - 1) if is_kept else 0.0
-        if rate.name in ("pause", "jump", "outage", "deploy", "skew") and is_kept:
+        if rate.name in EVENLY_DRAWN and is_kept:
             drawn[rate.name] = highest * power
     return Rates(**drawn)
 
@@ -240,7 +245,12 @@ def _acts(chance: Random, programs: list[Node]) -> list[Act]:
 def _weather(chance: Random, rates: Rates, workers: int) -> list[Act]:
     """What goes wrong at a time."""
     acts = []
-    for what, mean in (("pause", rates.pause), ("jump", rates.jump), ("outage", rates.outage), ("deploy", rates.deploy)):
+    for what, mean in (
+        ("pause", rates.pause),
+        ("jump", rates.jump),
+        ("outage", rates.outage),
+        ("deploy", rates.deploy),
+    ):
         for _ in range(min(6, round(chance.expovariate(1 / mean)) if mean else 0)):
             at, number = chance.uniform(0, 40), chance.randrange(workers)
             value = chance.choice((1.0, 4.0, 12.0, 45.0))

@@ -136,7 +136,7 @@ class Process:
         true = self._outside.true
         done = asyncio.get_running_loop().create_future()
         when_us = true.now_us() + round(self._latency.random() ** 3 * rates.latency_seconds * 1_000_000)
-        call = true.call_at(when_us, lambda: done.done() or done.set_result(None), is_background=True)
+        call = true.call_at(when_us, lambda: None if done.done() else done.set_result(None), is_background=True)
         try:
             await done
         finally:
@@ -198,4 +198,3 @@ class DumbBell:
     def close(self) -> None:
         """See `Doorbell.close`."""
         self._bell.close()
-

@@ -20,7 +20,18 @@ LEAVES = {
     "work": 8, "sleep": 3, "wait": 3, "toil": 2, "near": 2, "fall": 1, "once": 1, "hang": 1, "effect": 1, "patch": 2,
     "tell": 1, "status": 1, "fragile": 2,
 }  # fmt: skip
-BRANCHES = {"seq": 3, "gather": 3, "race": 2, "map": 2, "spawn": 2, "child": 3, "brood": 1, "saga": 3, "timeout": 2, "try": 2}
+BRANCHES = {
+    "seq": 3,
+    "gather": 3,
+    "race": 2,
+    "map": 2,
+    "spawn": 2,
+    "child": 3,
+    "brood": 1,
+    "saga": 3,
+    "timeout": 2,
+    "try": 2,
+}
 """How likely each kind of node is, among its like."""
 
 DEPTH_MAX = 3

@@ -49,14 +49,14 @@ class Coverage:
 
     def add(self, other: Coverage) -> None:
         """Count what another run reached, too."""
-        for mine, theirs in zip(self._counters(), other._counters(), strict=True):
-            mine.update(theirs)
+        for name in _TITLES:
+            getattr(self, name).update(getattr(other, name))
 
     def lines(self) -> Iterable[str]:
         """A report, what was never reached last."""
-        for title, counter in zip(_TITLES, self._counters(), strict=True):
+        for name, title in _TITLES.items():
             yield f"{title}:"
-            for key, count in sorted(counter.items(), key=str):
+            for key, count in sorted(getattr(self, name).items(), key=str):
                 yield f"  {count:>9,}  {' '.join(key) if isinstance(key, tuple) else key}"
         yield "never reached:"
         for line in self._missing():
@@ -74,11 +74,15 @@ class Coverage:
             if not self.codes[code]:
                 yield f"code {code} {Codes.all[code].__name__}"
 
-    def _counters(self) -> list[Counter[tuple[str, str]] | Counter[str]]:
-        return [self.profiles, self.acts, self.faults, self.events, self.transitions, self.codes]
 
-
-_TITLES = ("runs by store", "acts of clients", "faults by verb", "events", "transitions", "codes of errors")
+_TITLES = {
+    "profiles": "runs by store",
+    "acts": "acts of clients",
+    "faults": "faults by verb",
+    "events": "events",
+    "transitions": "transitions",
+    "codes": "codes of errors",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from random import Random
 from typing import Any, cast
 
@@ -168,7 +169,7 @@ def _inputs(seen: Seen) -> Iterator[str]:
 def _carried(seen: Seen) -> Iterator[str]:
     """Across continue-as-new: what a run has not read, the next one has."""
     runs = seen.ordered
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in pairwise(runs):
         if not isinstance(earlier.end, e.ContinuedAsNew) or later.created is None:
             continue
         unread = [event.event_id for event in _unread(earlier)]
@@ -205,7 +206,11 @@ def _unread(run: Run) -> list[e.EventReceived]:
 def _promises(witness: Witness, promised: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """What a client was told is accepted, was."""
     for instance_id, event_ids in promised.items():
-        accepted = {id for seen in witness.instances if seen.item.record.id == instance_id for id in seen.numbers}
+        theirs = [seen for seen in witness.instances if seen.item.record.id == instance_id]
+        accepted = {id for seen in theirs for id in seen.numbers}
+        accepted |= {
+            cause for seen in theirs for run in seen.ordered for batch in run.batches for cause in batch.header.causes
+        }
         for event_id in event_ids:
             if f"event:{event_id}" not in accepted:
                 yield f"law 6, {instance_id}: a client was told that event {event_id} is accepted, and it was not"

@@ -8,17 +8,18 @@ from nexus_sdk.testing.simulation.plan import Plan, draw, parts
 from nexus_sdk.testing.simulation.world import Outcome, simulate
 
 RUNS_MAX = 150
-"""So many runs are tried."""
+"""So many runs are tried, unless said otherwise."""
 
 
-def shrink(outcome: Outcome, run: Callable[[Plan], Outcome] = simulate) -> Outcome:
+def shrink(outcome: Outcome, run: Callable[[Plan], Outcome] = simulate, *, runs_max: int = RUNS_MAX) -> Outcome:
     """A smaller run that fails too, maybe for another reason; the same where there is none.
 
     Args:
         outcome: a run that failed.
         run: runs a plan.
+        runs_max: so many runs are tried.
     """
-    smallest, runs_left = outcome, RUNS_MAX
+    smallest, runs_left = outcome, runs_max
     has_shrunk = True
     while has_shrunk:
         has_shrunk = False

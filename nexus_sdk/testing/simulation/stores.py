@@ -29,25 +29,36 @@ LIMITS = {
         delay_seconds_max=7 * DAY_SECONDS,
     ),
     # A task is scheduled 30 days ahead at most; a document has 1 MiB.
-    "firestore": Capabilities(payload_bytes_max=100_000, commit_bytes_max=1_000_000, delay_seconds_max=30 * DAY_SECONDS),
+    "firestore": Capabilities(
+        payload_bytes_max=100_000, commit_bytes_max=1_000_000, delay_seconds_max=30 * DAY_SECONDS
+    ),
 }
 
 MemoryStores = MemoryStore | SplitMemoryStore
 
 
-def open_simulated(plan: Plan, now_us: Callable[[], int], note: Callable[[str, str], None]) -> MemoryStores:
+def open_simulated(
+    plan: Plan, now_us: Callable[[], int], note: Callable[[str, str], None], on_write: Callable[[], None]
+) -> MemoryStores:
     """The store of a run.
 
     Args:
         plan: says which, and what its queue does.
         now_us: the true time.
         note: told of each fault of the queue: what, and at which of its calls.
+        on_write: called after each write of a store that makes several.
     """
+
+    async def between(name: str) -> None:
+        if name.endswith(" after"):
+            on_write()
+        await at_sub_step(name)
+
     store: MemoryStores
     if plan.profile == "memory":
         store = MemoryStore()
     else:
-        store = SplitMemoryStore(between=at_sub_step)
+        store = SplitMemoryStore(between=between)
         limits = LIMITS.get(plan.profile)
         if limits is not None:
             store.capabilities = limits
@@ -136,4 +147,3 @@ class UnrulyQueue(RingQueue):
             return False
         self._note(fault, call)
         return True
-

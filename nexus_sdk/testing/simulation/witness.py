@@ -271,4 +271,3 @@ class WitnessedStore:
             self._witness.note_settled(settles, by)
         except LawBroken as broken:
             self._is_fatal(broken)
-

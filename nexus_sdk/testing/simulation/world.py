@@ -26,11 +26,9 @@ from nexus_sdk.engine.courtesy import LATEST_SECONDS
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.errors import (
-    ConflictError,
     InstanceExists,
     InstanceFinished,
     InstanceNotFound,
-    NexusError,
     StoreError,
     StoreUnavailable,
     WorkflowEnded,
@@ -57,6 +55,10 @@ T = TypeVar("T")
 SWEEP_SECONDS = 2.0
 IDLE_MAX = 60_000
 """So often time moves in one run, before it is told that it never comes to rest."""
+
+VAIN_MAX = 3_000
+"""So often time moves, and nothing comes of it, before it moves on to what the world itself has planned: until other
+code is deployed, say, what nobody serves is looked at in vain."""
 
 TRIES_MAX = 200
 """So often a client tries again while the store is unavailable."""
@@ -106,7 +108,7 @@ class World:
         self.coverage = Coverage()
         self.ledger = Ledger()
         self.outside = Outside(self.true, plan.rates, plan.aim, self._note_fault)
-        self.store = open_simulated(plan, self.true.now_us, lambda fault, call: self._note_fault(fault, call, "queue"))
+        self.store = open_simulated(plan, self.true.now_us, self._note_fault_of_queue, self._look)
         self.witness = Witness(self.store, self.coverage, self._note_change)
         self.codec = MsgpackCodec()
         self.loop = SimulatedLoop()
@@ -123,6 +125,7 @@ class World:
         self._own_us: list[int] = []
         self._moved_us = 0
         self._idle_count = 0
+        self._idle_at_change = 0
         self._promised: dict[str, list[str]] = defaultdict(list)
         self._started: dict[str, int] = {}
         self._said: list[str] = []
@@ -233,7 +236,8 @@ class World:
         if soonest_us is not None and soonest_us - self._moved_us <= self._patience_us:
             self.true.jump_to(soonest_us)
             return
-        due_us = min(self._times_due(now_us), default=None)
+        is_vain = self._idle_count - self._idle_at_change > VAIN_MAX and self._own_us
+        due_us = min(self._own_us if is_vain else self._times_due(now_us), default=None)
         if due_us is not None:
             self._moved_us = due_us
             self.true.jump_to(due_us)
@@ -252,8 +256,9 @@ class World:
             if not record.status.is_finished and not record.status.is_held:
                 if record.wake_at_us is not None and record.wake_at_us > now_us:
                     yield record.wake_at_us
-            # What a worker leaves to others comes round again and again; but from a clock that was wrong, only once.
-            least_us = now_us if item.turn.token is not None else now_us + COURTESY_US
+            # What no worker serves comes round again and again; when it is calm, every workflow is served.
+            is_lasting = item.turn.token is not None or self.outside.is_calm
+            least_us = now_us if is_lasting else now_us + COURTESY_US
             if item.turn.until_us is not None and item.turn.until_us > least_us:
                 yield item.turn.until_us
             for state in item.tasks.values():
@@ -434,7 +439,13 @@ class World:
             except StoreUnavailable:
                 self.coverage.codes[StoreUnavailable.code] += 1
                 await self._sleep(0.5)
-            except (InstanceExists, InstanceFinished, InstanceNotFound, WrongStatus, ConflictError, StoreError) as error:
+            except (
+                InstanceExists,
+                InstanceFinished,
+                InstanceNotFound,
+                WrongStatus,
+                StoreError,
+            ) as error:
                 self.coverage.codes[error.code] += 1
                 return False
             else:
@@ -491,13 +502,23 @@ class World:
         self.coverage.faults[fault, where] += 1
         self._say(who, f"fault: {fault} {where}")
 
+    def _note_fault_of_queue(self, fault: str, call: str) -> None:
+        self._note_fault(fault, call, "queue")
+
+    def _look(self) -> None:
+        try:
+            self.witness.look()
+        except LawBroken as broken:
+            self._fail(broken)
+
     def _note_change(self, id: str, what: str) -> None:
         self._moved_us = max(self._moved_us, self.true.now_us())
+        self._idle_at_change = self._idle_count
         self._say(id, what)
         seen, tidy = self.witness.find(id), self.plan.rates.tidy
         if seen is not None and seen.item.record.status.is_finished and not self.outside.is_calm and tidy:
             if self._tidiness.random() < tidy:
-                self._spawn(self._tidy_up(id, self._tidiness.random() ** 3 * 5))
+                self._spawn(self._tidy_up(id, self._tidiness.random() ** 4 * 5))
 
     async def _tidy_up(self, id: str, seconds: float) -> None:
         await self._sleep(seconds)
@@ -580,6 +601,3 @@ def _no_collections() -> Iterator[None]:
 def simulate(plan: Plan) -> Outcome:
     """Run a plan; what came of it."""
     return World(plan).run()
-
-
-__all__ = ["NeverAtRest", "NexusError", "Outcome", "World", "simulate"]

@@ -1,0 +1,34 @@
+"""The simulation notices what it is there for: bugs that were planted. All of them: `make mutants`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.catching import caught_by
+from tests.simulation.mutants import MUTANTS
+
+SAMPLE = {
+    "early ack": "law 7",
+    "any holder may settle": "law 10",
+    "lost leases do not count": "law 4",
+    "naive timer compare": "law 8",
+    "timers sleep with their worker": "law 7",
+    "compensation oldest first": "law 14",
+    "suspension forgets messages": "law",
+    "patches are not remembered": "law",
+    "turns are stamped with the workers clock": "law",
+}
+"""Those that are noticed soon, and by which law."""
+
+SEEDS = range(100)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_planted_bug_is_noticed(name: str) -> None:
+    caught = caught_by(name, SEEDS)
+    assert caught is not None, f"{name} survived {len(SEEDS)} seeds"
+    assert SAMPLE[name] in caught[1]
+
+
+def test_the_sample_is_of_what_there_is() -> None:
+    assert set(SAMPLE) <= set(MUTANTS)
