@@ -472,9 +472,11 @@ class Store(Protocol):
         """The large payloads of these digests, as far as they are there."""
 
     async def purge(self, instance_id: str, *, now_us: int, tombstone_seconds: float = 86_400.0) -> None:
-        """Erase a finished instance with all its runs and blobs. A tombstone stays as long as a message may still arrive: until
-        then a late message is refused as for an unknown instance, and a late `NewInstance` of the same request
-        does not bring it back. A new `create` by another request may take the id at once. Idempotent.
+        """Erase a finished instance with all its runs and blobs. Idempotent.
+
+        A tombstone stays as long as a message may still arrive: until then a late message is refused as for an unknown
+        instance, and a late `NewInstance` of the same request does not bring it back. A new `create` by another
+        request may take the id at once.
 
         Raises:
             InstanceNotFound: no such instance (and no tombstone).

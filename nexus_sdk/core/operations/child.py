@@ -96,9 +96,7 @@ class ChildLeaf(Leaf):
         codec = self.execution.services.codec
         if isinstance(event, e.ChildFailed):
             failure = event.failure
-            self.settle(
-                error=ChildWorkflowFailed(self.child_id, failure=failure, details=details_of(failure, codec))
-            )
+            self.settle(error=ChildWorkflowFailed(self.child_id, failure=failure, details=details_of(failure, codec)))
         elif isinstance(event, e.ChildCompleted):
             what = f"the result of child workflow {self.child_id!r}"
             self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id), what)
