@@ -11,7 +11,7 @@ import json
 import pickle
 import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ async def test_no_payload_is_unpickled(encoding: str, canary: str, tmp_path: Pat
 
 
 def columns(path: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return [
             (table, row[1])
@@ -196,7 +196,7 @@ async def test_no_stored_field_is_unpickled(tmp_path: Path) -> None:
     for number, (table, column) in enumerate(columns(original)):
         path = tmp_path / f"{number}.db"
         path.write_bytes(original.read_bytes())
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             try:
                 changed = connection.execute(f"UPDATE {table} SET {column} = ?", (CANARIES["pickle"],)).rowcount
             except sqlite3.IntegrityError:  # one row of a key can hold it
@@ -204,7 +204,6 @@ async def test_no_stored_field_is_unpickled(tmp_path: Path) -> None:
                 with suppress(sqlite3.OperationalError):
                     connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = {key}", (CANARIES["pickle"],))
                 changed = 1
-        connection.close()
         if changed:
             planted_in.append(f"{table}.{column}")
             try:
