@@ -48,6 +48,12 @@ async def wait_halfway(id: str) -> bool:
     return False
 
 
+def batches_of(exported: str) -> list[dict[str, Any]]:
+    """The batches of the last run, of what `nexus history ID --json` prints."""
+    batches: list[dict[str, Any]] = json.loads(exported)["runs"][-1]["batches"]
+    return batches
+
+
 def runs_of(batches: list[dict[str, Any]]) -> list[Run]:
     """The activities, in the order in which they were scheduled."""
     runs: dict[str, Run] = {}
@@ -134,4 +140,4 @@ def _is_colourful() -> bool:
 if __name__ == "__main__":
     if sys.argv[1] == "wait-halfway":
         sys.exit(0 if asyncio.run(wait_halfway(sys.argv[2])) else 1)
-    sys.exit(show(json.load(sys.stdin), float(sys.argv[2])))
+    sys.exit(show(batches_of(sys.stdin.read()), float(sys.argv[2])))

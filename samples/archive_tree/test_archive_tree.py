@@ -12,9 +12,12 @@ from pathlib import Path
 
 import archive_files as files
 import archive_tree as sample
+import demo_timeline as demo
 import pytest
+from typer.testing import CliRunner
 
-from nexus_sdk import WorkflowFailed
+from nexus_sdk import Nexus, WorkflowFailed
+from nexus_sdk.cli.app import app as command_line
 from nexus_sdk.testing import WorkflowEnvironment
 
 ACTIVITIES = [sample.walk, sample.store_files, sample.verify_files, sample.write_manifest, sample.tidy]
@@ -294,3 +297,17 @@ async def test_a_damaged_archive_fails_the_workflow(source: Path, target: Path):
 async def test_a_source_that_is_no_directory_fails_at_once(source: Path, target: Path, aim: str):
     with pytest.raises(WorkflowFailed, match="is not a directory"):
         await archive(source / aim, target)
+
+
+# --- the demo ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_draws_the_export_of_the_command_line(source: Path, target: Path, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/demo.db"
+    app = Nexus(store, workflows=[sample.archive_tree], activities=ACTIVITIES)
+    app.run(sample.archive_tree, str(source), str(target), id="demo")
+    exported = CliRunner().invoke(command_line, ["history", "demo", "--json", "--store", store])
+    assert exported.exit_code == 0, exported.output
+    drawn = [run.name for run in demo.runs_of(demo.batches_of(exported.stdout))]
+    assert drawn[0] == "walk"
+    assert "write_manifest" in drawn
