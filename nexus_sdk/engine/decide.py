@@ -97,8 +97,7 @@ def _run(
     execution = instance.execute(surroundings)
     if execution is None:
         return Decision(Verdict.UNSERVED)
-    with surroundings.environment.watchdog.watching(instance.record.id):
-        turn = take_turn(execution, messages, now_us)
+    turn = surroundings.environment.watchdog.watch(instance.record.id, take_turn, execution, messages, now_us)
     prefix: tuple[e.Event, ...] = ()
     if instance.record.status is Status.SUSPENDED:
         prefix = (e.WorkflowResumed(),)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Cancellable(Protocol):
@@ -46,8 +48,8 @@ class Randomness(Protocol):
 class Watchdog(Protocol):
     """Stops workflow code that spins: outside the event loop, which can do nothing while it does."""
 
-    def watching(self, instance_id: str) -> AbstractContextManager[None]:
-        """Raises `WorkflowSpinningError` when the block takes too long."""
+    def watch(self, instance_id: str, block: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `block`; raises `WorkflowSpinningError` when it takes too long."""
 
 
 class LogSink(Protocol):

@@ -38,6 +38,6 @@ def _ask(instance: Instance, name: str, arguments: Sequence[Any], surroundings: 
         )
     if execution.main is None and execution.end is None:
         start_us = execution.created.start_at_us if execution.created else None
-        with surroundings.environment.watchdog.watching(record.id):
-            take_turn(execution, (), max(surroundings.environment.clock.now_us(), start_us or 0))
+        now_us = max(surroundings.environment.clock.now_us(), start_us or 0)
+        surroundings.environment.watchdog.watch(record.id, take_turn, execution, (), now_us)
     return execution.query(name, arguments)

@@ -66,8 +66,7 @@ class Instance:
             identity = Identity(record.id, record.run_id, record.run, record.workflow, record.version, parent_id)
             execution = Execution(workflow.program, identity, surroundings.services(record.id))
             try:
-                with surroundings.environment.watchdog.watching(record.id):
-                    execution.replay(self._history)
+                surroundings.environment.watchdog.watch(record.id, execution.replay, self._history)
             except BaseException:
                 execution.dispose()
                 raise

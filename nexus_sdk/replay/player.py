@@ -45,8 +45,7 @@ def replay(
     execution = execution_of(workflow, identity, codec)
     execution.ledger.is_strict = is_strict
     try:
-        with watchdog().watching(identity.instance_id):
-            execution.replay(batches)
+        watchdog().watch(identity.instance_id, execution.replay, batches)
     finally:
         execution.dispose()
 
@@ -93,8 +92,7 @@ def play(workflow: Workflow[Any, Any], run: RecordedRun, codec: Codec) -> Played
     execution = execution_of(workflow, identity, codec)
     execution.ledger.watcher = PlaceWatcher(workflow, execution, played)
     try:
-        with watchdog().watching(identity.instance_id):
-            execution.replay(run.batches)
+        watchdog().watch(identity.instance_id, execution.replay, run.batches)
         played.reached = len(run.events)
     except NexusError as error:
         played.error = error

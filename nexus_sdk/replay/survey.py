@@ -122,8 +122,8 @@ def survey(workflow: Workflow[Any, Any], run: RecordedRun, codec: Codec) -> list
         execution.services = replace(execution.services, codec=LenientCodec(execution.services.codec))
         ledger = SurveyLedger(execution, run)
         execution.ledger = ledger
-        with suppress(NexusError), watchdog(SECONDS_MAX).watching(run.header.instance_id):
-            _Course(execution, ledger, run).follow()
+        with suppress(NexusError):
+            watchdog(SECONDS_MAX).watch(run.header.instance_id, _Course(execution, ledger, run).follow)
         return ledger.asked
 
 

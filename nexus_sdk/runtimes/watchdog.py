@@ -2,16 +2,24 @@
 
 It lives in a thread of its own, because the event loop can do nothing while the code spins. It raises an exception
 inside the spinning thread; code that swallows it is told again, and the turn fails in any case.
+
+What is raised so may arrive between any two instructions, also while the block is being left. Therefore `watch` is a
+call and not a context manager (whose `__exit__` could be cut off before it does anything), leaving can be done again,
+and the lock is one whose `with` statement cannot be torn apart: `threading.Lock`, not `Condition` or `RLock`'s.
 """
 
 from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ParamSpec, TypeVar, cast
 
 from nexus_sdk.errors import WorkflowSpinningError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Spinning(BaseException):
@@ -26,29 +34,35 @@ class ThreadWatchdog:
 
     def __init__(self, seconds: float = 10.0) -> None:
         self._seconds = seconds
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
+        self._bell = threading.Condition(self._lock)
         self._watched: dict[int, _Watch] = {}
         self._thread: threading.Thread | None = None
         self._is_asleep = False
         self._has_begun = False
 
-    @contextmanager
-    def watching(self, instance_id: str) -> Iterator[None]:
-        """See `Watchdog.watching`."""
+    def watch(self, instance_id: str, block: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Watchdog.watch`."""
         watch = _Watch(threading.get_ident())
-        self._begin(watch)
         try:
             try:
-                yield
+                self._begin(watch)
+                result: T | None = block(*args, **kwargs)
             finally:
                 self._end(watch)
-        except _Spinning:
-            pass
+        except BaseException as error:
+            while not watch.is_over:
+                with suppress(_Spinning):
+                    self._end(watch)
+            if not isinstance(error, _Spinning):
+                raise
+            result = None
         if watch.has_barked:
             raise WorkflowSpinningError(
                 f"{instance_id}: the workflow ran for {self._seconds:g} s without yielding, and was stopped.",
                 hint="An endless loop, or heavy computing? Put the work into an activity, and yield inside loops.",
             )
+        return cast("T", result)
 
     def _begin(self, watch: _Watch) -> None:
         with self._lock:
@@ -59,7 +73,7 @@ class ThreadWatchdog:
                 self._thread.start()
             elif self._is_asleep:
                 self._is_asleep = False
-                self._lock.notify()
+                self._bell.notify()
 
     def _end(self, watch: _Watch) -> None:
         with self._lock:
@@ -67,6 +81,7 @@ class ThreadWatchdog:
             if watch.has_barked:
                 # One that was sent and has not arrived yet must not arrive in somebody else's code.
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(watch.thread_id), None)
+            watch.is_over = True
 
     def _look(self) -> None:
         """Count each watched block down, a half of its time per look: no clock is compared, none has to agree.
@@ -79,16 +94,16 @@ class ThreadWatchdog:
                 if not self._watched and not self._has_begun:
                     self._is_asleep = True
                     while self._is_asleep:
-                        self._lock.wait()
+                        self._bell.wait()
                 self._has_begun = False
-                self._lock.wait(self._seconds / 2)
+                self._bell.wait(self._seconds / 2)
                 for watch in self._watched.values():
-                    watch.ticks_left -= 1
-                    if watch.ticks_left < 0:
-                        watch.has_barked = True
-                        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                            ctypes.c_ulong(watch.thread_id), ctypes.py_object(_Spinning)
-                        )
+                    if watch.has_another_look():
+                        continue
+                    watch.has_barked = True
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(watch.thread_id), ctypes.py_object(_Spinning)
+                    )
 
 
 class _Watch:
@@ -96,5 +111,16 @@ class _Watch:
 
     def __init__(self, thread_id: int) -> None:
         self.thread_id = thread_id
-        self.ticks_left = 2
         self.has_barked = False
+        self.is_over = False
+        self._patience = 2
+        self._looks_left = self._patience
+
+    def has_another_look(self) -> bool:
+        """Whether it has time left; each time that it had none, the next takes twice as long."""
+        self._looks_left -= 1
+        if self._looks_left >= 0:
+            return True
+        self._patience *= 2
+        self._looks_left = self._patience
+        return False

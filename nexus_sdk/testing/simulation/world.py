@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from nexus_sdk.authoring.info import activity_info
 from nexus_sdk.client.client import Client
@@ -50,6 +50,7 @@ from nexus_sdk.testing.simulation.rest import breaches_at_rest, breaches_of_repl
 from nexus_sdk.testing.simulation.stores import UnrulyQueue, open_simulated
 from nexus_sdk.testing.simulation.witness import Witness, WitnessedStore
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SWEEP_SECONDS = 2.0
@@ -586,10 +587,9 @@ class ProcessStage:
 class NoWatchdog:
     """Nothing spins here; see `Watchdog`."""
 
-    @contextmanager
-    def watching(self, instance_id: str) -> Iterator[None]:
-        """See `Watchdog.watching`."""
-        yield
+    def watch(self, instance_id: str, block: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Watchdog.watch`."""
+        return block(*args, **kwargs)
 
 
 @contextmanager
