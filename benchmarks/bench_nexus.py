@@ -132,7 +132,7 @@ async def w4(url: str, count: int) -> Numbers:
         await handle.result()
     surroundings = app.client().surroundings
     began, cpu = time.perf_counter(), time.process_time()
-    instance = open_instance(await app.store.load(handle.id))
+    instance = await open_instance(app.store, await app.store.load(handle.id))
     loaded = time.perf_counter()
     instance.execute(surroundings)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
