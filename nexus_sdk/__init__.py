@@ -7,6 +7,8 @@ PYTEST_DONT_REWRITE: pytest, whose plugin this package has, need not warn where 
 
 from __future__ import annotations
 
+from nexus_sdk.lazy import lazy_names
+
 TYPE_CHECKING = False  # the name is enough for type checkers; importing `typing` would be most of this import's cost
 if TYPE_CHECKING:
     from nexus_sdk.app import Nexus as Nexus
@@ -120,16 +122,7 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupporte
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
-
-    def __getattr__(name: str) -> object:
-        home = _HOME_OF.get(name)
-        if home is None:
-            raise AttributeError(f"module 'nexus_sdk' has no attribute {name!r}")
-        from importlib import import_module
-
-        value = getattr(import_module(home), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazy_names(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:

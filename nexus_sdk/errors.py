@@ -327,8 +327,15 @@ class RemoteFailure(NexusError):
         return self.failure.traceback
 
     def is_type(self, kind: ExceptionKind) -> bool:
-        """Whether the original exception was of this class (or a subclass), or has this type name."""
-        return self.failure.is_type(kind)
+        """Whether the original exception was of this class (or a subclass), or has this type name.
+
+        What only passed through, it looks through: a child that fails because its activity raised `ValueError` is
+        both an `ActivityFailed` and a `ValueError`.
+        """
+        failure: Failure | None = self.failure
+        while failure is not None and not failure.is_type(kind):
+            failure = failure.cause if failure.is_type(RemoteFailure) else None
+        return failure is not None
 
 
 class ActivityFailed(RemoteFailure):

@@ -11,9 +11,8 @@ from nexus_sdk.authoring.duration import Duration, optional_us
 from nexus_sdk.authoring.names import check_defined_name
 from nexus_sdk.authoring.retry import Retry
 from nexus_sdk.authoring.signature import Signature
+from nexus_sdk.core import operations
 from nexus_sdk.core.current import running
-from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.activity import ActivityOperation
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError, InvalidArgument
@@ -26,6 +25,8 @@ UndoneT_contra = TypeVar("UndoneT_contra", contravariant=True)
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from nexus_sdk.core.operation import Operation
 
     UndoneT = TypeVarWithDefault("UndoneT", default=Any)
 else:
@@ -87,7 +88,7 @@ class Activity(Generic[P, R]):
         arguments = self.signature.bind(args, kwargs)
         if running.get() is None:
             return cast("Operation[R]", DirectCall(self, args, kwargs))
-        return ActivityOperation(
+        return operations.ActivityOperation(
             self.name, arguments, self.activity_options, self.signature.result_type, self.compensate
         )
 

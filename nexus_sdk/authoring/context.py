@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import random
-import uuid
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime
-from types import CoroutineType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, Unpack, cast, overload
 
 from nexus_sdk.authoring.activity import CallOptions, make_options
 from nexus_sdk.authoring.duration import Duration, datetime_of, moment_us, optional_us, text_of, to_us
 from nexus_sdk.authoring.ids import check_instance_id
 from nexus_sdk.authoring.names import check_name
-from nexus_sdk.core.execution import Execution
+from nexus_sdk.core import operations
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.activity import ActivityOperation
-from nexus_sdk.core.operations.ending import CompleteOperation, Completion, ContinueAsNewOperation
-from nexus_sdk.core.operations.gather import GatherOperation
-from nexus_sdk.core.operations.group import start, take
-from nexus_sdk.core.operations.map import MapOperation
-from nexus_sdk.core.operations.race import RaceOperation, Winner
-from nexus_sdk.core.operations.send import SendOperation
-from nexus_sdk.core.operations.side_effect import SideEffectOperation
-from nexus_sdk.core.operations.spawn import Spawned
-from nexus_sdk.core.operations.timer import SleepOperation
-from nexus_sdk.core.operations.wait import WaitOperation
 from nexus_sdk.core.options import ActivityOptions
-from nexus_sdk.core.saga import Saga
 from nexus_sdk.core.shown import shown
-from nexus_sdk.core.timeout import TimeoutScope
 from nexus_sdk.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+    from random import Random
+    from types import CoroutineType, UnionType
     from typing import _SpecialForm as SpecialForm
 
     from typing_extensions import TypeAliasType
 
     from nexus_sdk.authoring.signature import Signature
+    from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.operations.ending import Completion
+    from nexus_sdk.core.operations.race import Winner
+    from nexus_sdk.core.operations.spawn import Spawned
+    from nexus_sdk.core.saga import Saga
+    from nexus_sdk.core.timeout import TimeoutScope
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -105,7 +98,7 @@ class Context:
         return self._execution.new_uuid()
 
     @property
-    def random(self) -> random.Random:
+    def random(self) -> Random:
         """A random generator: the same numbers at every replay."""
         return self._execution.random
 
@@ -151,11 +144,11 @@ class Context:
 
     def sleep(self, duration: Duration) -> Operation[None]:
         """A durable timer of any length."""
-        return SleepOperation(self._execution.now_us + to_us(duration, "ctx.sleep"))
+        return operations.SleepOperation(self._execution.now_us + to_us(duration, "ctx.sleep"))
 
     def sleep_until(self, when: datetime) -> Operation[None]:
         """A durable timer until an aware datetime; one in the past fires at once."""
-        return SleepOperation(moment_us(when, "ctx.sleep_until"))
+        return operations.SleepOperation(moment_us(when, "ctx.sleep_until"))
 
     @overload
     def wait_for_event(self, name: str, type: type[T], *, timeout: Duration | None = None) -> Operation[T]: ...
@@ -173,7 +166,7 @@ class Context:
         check_name(name, "ctx.wait_for_event: an event's name")
         timeout_us = optional_us(timeout, "ctx.wait_for_event: timeout")
         due_us = None if timeout_us is None else self._execution.now_us + timeout_us
-        return WaitOperation(name, Any if type is None else type, due_us)
+        return operations.WaitOperation(name, Any if type is None else type, due_us)
 
     # A type per operation up to five, in a tuple, as asyncio's gather has it. What comes is a list all the same.
     @overload
@@ -248,12 +241,12 @@ class Context:
         Args:
             return_exceptions: failures stand among the results, and nothing is cancelled.
         """
-        return GatherOperation(cast("Any", ops), return_exceptions)
+        return operations.GatherOperation(cast("Any", ops), return_exceptions)
 
     def race(self, *ops: Startable[Any], **named_ops: Startable[Any]) -> Operation[Winner]:
         """The first to finish, as `Winner(index, name, value)`. The others that the race started are cancelled."""
         names = [*(None for _ in ops), *named_ops]
-        return RaceOperation(cast("Any", (*ops, *named_ops.values())), names)
+        return operations.RaceOperation(cast("Any", (*ops, *named_ops.values())), names)
 
     @overload
     def map(
@@ -298,10 +291,13 @@ class Context:
             raise InvalidArgument(
                 f"ctx.map takes items to go through, got {shown(items)}.", hint="ctx.map(charge, orders)"
             )
-        return MapOperation(fn, list(items), concurrency, return_exceptions)
+        return operations.MapOperation(fn, list(items), concurrency, return_exceptions)
 
     def spawn(self, op_or_helper: Startable[T]) -> Spawned[T]:
         """Start an operation or helper in the background; yield what this returns for its result, or `.cancel()` it."""
+        from nexus_sdk.core.operations.group import start, take
+        from nexus_sdk.core.operations.spawn import Spawned
+
         execution = self._execution
         execution.rules.refuse_when_read_only("spawned operation")
         take([op_or_helper], "ctx.spawn")
@@ -315,7 +311,7 @@ class Context:
             options: as those of `@activity`: retry, timeout, schedule_to_close, heartbeat_timeout, task_queue, local.
         """
         check_name(name, "ctx.call: an activity's name")
-        return ActivityOperation(
+        return operations.ActivityOperation(
             name, list(args), make_options(f"ctx.call({name!r})", dict(options), ActivityOptions())
         )
 
@@ -325,7 +321,7 @@ class Context:
             raise InvalidArgument(
                 f"ctx.side_effect takes a function, got {shown(fn)}.", hint="ctx.side_effect(lambda: …)"
             )
-        return SideEffectOperation(fn)
+        return operations.SideEffectOperation(fn)
 
     def send_event(self, instance_id: str, name: str, payload: Any = None) -> Operation[None]:
         """Send an event to another instance; done when that one has accepted it.
@@ -334,7 +330,7 @@ class Context:
             InstanceNotFound, InstanceFinished: at the yield: it was refused.
         """
         check_name(name, "ctx.send_event: an event's name")
-        return SendOperation(check_instance_id(instance_id), name, payload)
+        return operations.SendOperation(check_instance_id(instance_id), name, payload)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> Operation[NoReturn]:
         """End this run and start the next with these arguments and a fresh history. Unread events are carried over.
@@ -342,7 +338,7 @@ class Context:
         Raises:
             DefinitionError: at the yield: inside an open saga.
         """
-        return ContinueAsNewOperation(self._signature.bind(args, kwargs))
+        return operations.ContinueAsNewOperation(self._signature.bind(args, kwargs))
 
     @overload
     def complete(self) -> Completion[None]: ...
@@ -350,15 +346,19 @@ class Context:
     def complete(self, value: T) -> Completion[T]: ...
     def complete(self, value: Any = None) -> Completion[Any]:
         """End the workflow with `value`."""
-        return CompleteOperation(value)
+        return operations.CompleteOperation(value)
 
     # --- scopes -----------------------------------------------------------------------------------------------------
 
     def saga(self) -> Saga:
         """`async with`: what completes inside is undone, newest first, if the block raises. See `Saga`."""
+        from nexus_sdk.core.saga import Saga
+
         return Saga(self._execution)
 
     def timeout(self, duration: Duration) -> TimeoutScope:
         """`async with`: `WaitTimedOut` in the block when time is up, and what it waits on is cancelled."""
+        from nexus_sdk.core.timeout import TimeoutScope
+
         duration_us = to_us(duration, "ctx.timeout")
         return TimeoutScope(self._execution, duration_us, text_of(duration_us))

@@ -18,7 +18,7 @@ LONGEST_US = 100 * 366 * 86_400 * 1_000_000
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _UNITS_US["w"] = 7 * _UNITS_US["d"]
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
+_PART = r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)"
 
 
 def to_us(value: Any, what: str) -> int:
@@ -93,9 +93,9 @@ def _parse(value: Any, what: str) -> int:
             return round(value * 1_000_000)
         case str():
             text = value.strip().lower()
-            parts = _PART.findall(text)
+            parts = re.findall(_PART, text)
             lengths = [float(number) * _UNITS_US[unit] for number, unit in parts]
-            if lengths and not _PART.sub("", text).strip() and math.isfinite(sum(lengths)):
+            if lengths and not re.sub(_PART, "", text).strip() and math.isfinite(sum(lengths)):
                 return sum(map(round, lengths))
     raise InvalidArgument(
         f"{what}: {shown(value)} is not a duration.",

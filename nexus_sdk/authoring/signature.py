@@ -6,11 +6,13 @@ import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.authoring.hints import names_around, resolved_hints
-from nexus_sdk.core.payload import Codec
 from nexus_sdk.errors import PayloadError, SignatureMismatch
+
+if TYPE_CHECKING:
+    from nexus_sdk.core.payload import Codec
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

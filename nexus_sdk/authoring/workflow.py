@@ -20,18 +20,15 @@ from typing import (
 )
 
 from nexus_sdk.authoring.activity import check_function
-from nexus_sdk.authoring.context import Context
 from nexus_sdk.authoring.duration import Duration, optional_us
 from nexus_sdk.authoring.ids import check_instance_id
 from nexus_sdk.authoring.names import check_defined_name
 from nexus_sdk.authoring.signature import Signature
+from nexus_sdk.core import operations
 from nexus_sdk.core.current import running
-from nexus_sdk.core.execution import Execution
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.operations.child import ChildOperation
 from nexus_sdk.core.operations.ending import Completion
-from nexus_sdk.core.payload import Payload
-from nexus_sdk.core.program import CoroutineProgram, GeneratorProgram, Program
+from nexus_sdk.core.program import CoroutineProgram, GeneratorProgram
 from nexus_sdk.errors import DefinitionError, InvalidArgument
 
 P = ParamSpec("P")
@@ -41,7 +38,15 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from nexus_sdk.authoring.context import Context
+    from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.operations.child import ChildOperation
+    from nexus_sdk.core.payload import Payload
+    from nexus_sdk.core.program import Program
+
     EndT = TypeVarWithDefault("EndT", default=None)  # a body without a `complete` ends with None
+    Body = Callable[Concatenate[Context, P], "Completes[R]"]
+    CoroutineBody = Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]
 else:
     EndT = TypeVar("EndT")
 
@@ -87,7 +92,7 @@ class Workflow(Generic[P, R]):
         arguments = self.signature.bind(args, kwargs)
         if running.get() is None:
             return cast("ChildOperation[R]", BoundCall(self, arguments))
-        return ChildOperation(
+        return operations.ChildOperation(
             self.name,
             self.version,
             arguments,
@@ -115,6 +120,8 @@ class Workflow(Generic[P, R]):
         Raises:
             PayloadError: the recorded arguments do not fit the signature.
         """
+        from nexus_sdk.authoring.context import Context
+
         codec = execution.services.codec
         args, kwargs = self.signature.unbind(codec.decode(arguments) or {}, codec)
         body = self.fn(Context(execution, self.signature), *args, **kwargs)
@@ -136,10 +143,6 @@ class BoundCall(Generic[R]):
             f"workflow {self.workflow.name!r} cannot be awaited outside a workflow.",
             hint=f"Run it with app.run({self.workflow.__name__}, …), or start it with client.start(…).",
         )
-
-
-Body = Callable[Concatenate[Context, P], Completes[R]]
-CoroutineBody = Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]
 
 
 class WorkflowDecorator:

@@ -95,7 +95,7 @@ class Client:
             request_id: the same request again gives the same handle; without an `id`, too.
 
         Raises:
-            InstanceExists: the id is taken; with ``attach``: by a start with other arguments.
+            InstanceExists: the id is taken; with ``attach`` or the same `request_id`: by a start with other arguments.
             SignatureMismatch: the arguments do not fit the signature.
             DefinitionError: this app has no such workflow.
             InvalidArgument: an id, a delay or another option is not acceptable.
@@ -133,13 +133,14 @@ class Client:
         handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
             await moving.put(self.store, now_us=now_us)
-            await self.store.create(new, now_us=now_us)
+            record = await self.store.create(new, now_us=now_us)
             # Again: if another instance of this id was purged in between, they went with it.
             await moving.put(self.store, now_us=now_us)
-        except InstanceExists as error:
+        except InstanceExists:
             if on_conflict == "raise":
                 raise
-            await self._check_same_start(await self.store.find(instance_id), start, error)
+            record = await self.store.find(instance_id)
+        await self._check_same_start(record, start)
         return handle
 
     def get(self, id: str) -> Handle[Any]:
@@ -223,16 +224,18 @@ class Client:
             )
         return workflow
 
-    async def _check_same_start(self, found: InstanceRecord, asked: Start, error: InstanceExists) -> None:
+    async def _check_same_start(self, found: InstanceRecord, asked: Start) -> None:
         if found.start_digest == start_digest(asked.workflow, asked.arguments):
             return
         is_other = found.workflow != asked.workflow
         if is_other or not await self._has_same_arguments(found, asked.arguments):
+            by_request = found.request_id == asked.request_id
             raise InstanceExists(
                 f"{found.id} exists and was started otherwise (workflow {found.workflow!r}, "
-                f"{'another workflow' if is_other else 'other arguments'}).",
-                hint="Choose another id, or the arguments it was started with.",
-            ) from error
+                f"{'another workflow' if is_other else 'other arguments'})"
+                f"{f' by the same request, {shown(found.request_id)}' if by_request else ''}.",
+                hint=f"Choose another {'request id' if by_request else 'id'}, or the arguments it was started with.",
+            )
 
     async def _has_same_arguments(self, found: InstanceRecord, asked: Payload) -> bool:
         """Whether arguments whose bytes differ are equal: other keys and other links of the codec give other bytes."""

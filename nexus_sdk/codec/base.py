@@ -17,6 +17,24 @@ NO_VALUE = Payload(encoding="", data=b"", digest=sha256(b"").digest(), size=0)
 """The payload of None."""
 
 
+_FIELDS = (("encoding", str), ("size", int), ("data", (bytes, type(None))), ("key_id", (str, type(None))))
+
+
+def check_fields(payload: Payload) -> None:
+    """What a codec does first with a payload: what lies in a store may be anybody's, and of any type.
+
+    Raises:
+        PayloadUnreadable: its encoding, bytes, size or key are not of the types that they should be.
+    """
+    for name, kind in _FIELDS:
+        value = getattr(payload, name)
+        if not isinstance(value, kind):
+            raise PayloadUnreadable(
+                f"this is not a payload: its {name} is of type {type(value).__name__}.",
+                hint="The stored bytes were changed, or something else than this package wrote them.",
+            )
+
+
 class ValueCodec(ABC):
     """A codec that makes bytes of values. Subclass it, name it, and say how:
 
@@ -96,6 +114,7 @@ class ValueCodec(ABC):
             PayloadUnreadable: the bytes are missing, or are no value that this codec wrote.
             PayloadError: they do not fit the type; the message names the path.
         """
+        check_fields(payload)
         return self.convert(None if payload.encoding == NO_VALUE.encoding else self._unpacked(payload), type_)
 
     def can_read(self, encoding: str) -> bool:

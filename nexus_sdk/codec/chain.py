@@ -13,7 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
 
-from nexus_sdk.codec.base import NO_VALUE
+from nexus_sdk.codec.base import NO_VALUE, check_fields
 from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.errors import DefinitionError, PayloadError, PayloadUnreadable
@@ -102,8 +102,9 @@ class CodecChain:
 
         Raises:
             PayloadUnreadable: a link is not known here or cannot undo its work; the payload did not go through a link
-                that is required; a key is missing or does not fit.
+                that is required; a key is missing or does not fit; it is none at all.
         """
+        check_fields(payload)
         if payload.encoding == NO_VALUE.encoding:
             return self._values.decode(payload, type_)
         first, *names = payload.encoding.split("+")

@@ -85,6 +85,26 @@ async def test_the_same_request_again_needs_no_id(env: Any) -> None:
     assert await env.client.count() == 2
 
 
+@pytest.mark.parametrize("options", [{}, {"id": "it"}, {"id": "it", "on_conflict": "attach"}], ids=str)
+async def test_the_same_request_with_other_arguments_is_refused(env: Any, options: Any) -> None:
+    first = await env.start(noting, 1, request_id="click", **options)
+    for call in (lambda: noting(2), lambda: noting(1, 2)):
+        with pytest.raises(InstanceExists, match="other arguments.* by the same request, 'click'") as caught:
+            await env.start(call(), request_id="click", **options)
+        assert caught.value.message.startswith(first.id)
+    assert await first.result() == 1
+    with pytest.raises(InstanceExists):
+        await env.start(noting, 2, request_id="click", **options)
+    assert (await env.start(noting(x=1), request_id="click", **options)).id == first.id
+
+
+async def test_the_same_request_for_another_workflow_is_refused(environment: Any) -> None:
+    env = await environment(noting, stranger, note)
+    await env.start(noting, 1, request_id="click")
+    with pytest.raises(InstanceExists, match="another workflow"):
+        await env.start(stranger, request_id="click")
+
+
 async def test_arguments_go_by_name_with_a_bound_call(env: Any) -> None:
     assert await env.run(noting(x=3, times=2)) == 3
     assert RAN == [3, 3]

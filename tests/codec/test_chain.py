@@ -129,6 +129,27 @@ def test_links_are_undone_once_and_in_their_order(more: str) -> None:
     assert not codec.can_read(encoding)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"encoding": 7},
+        {"encoding": None},
+        {"encoding": b"msgpack"},
+        {"data": "text"},
+        {"data": 7},
+        {"data": None, "size": "many"},
+        {"key_id": 7},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", [*CHAINS, "msgpack"])
+def test_what_is_no_payload_at_all_is_told_as_such(name: str, fields: dict[str, Any]) -> None:
+    """Whoever can write to the store can write anything."""
+    codec = (CHAINS | {"msgpack": MsgpackCodec()})[name].bound_to("i")
+    with pytest.raises(PayloadUnreadable, match="is not a payload"):
+        codec.decode(replace(codec.encode(["x" * 20]), **fields))
+
+
 @pytest.mark.parametrize("name", CHAINS)
 def test_bytes_that_are_gone_are_told_as_such(name: str) -> None:
     codec = CHAINS[name].bound_to("i")

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from nexus_sdk import Context, activity, activity_info, workflow
+from nexus_sdk.core import events as e
 from nexus_sdk.core.status import Status
+from nexus_sdk.engine.birth import inbox_message
 from nexus_sdk.engine.worker import WorkerOptions
+from nexus_sdk.errors import PayloadUnreadable
 from nexus_sdk.store.port import Lease, TaskDelivery
 
 LEASES = WorkerOptions(lease_seconds=30.0)
@@ -68,3 +71,25 @@ async def test_a_task_that_cannot_be_read_is_left_to_workers_that_can(environmen
     await env.restart_worker(LEASES)
     await env.advance("1m")
     assert (await handle.status()).status is Status.COMPLETED
+
+
+@workflow
+async def listening(ctx: Context) -> Any:
+    return await ctx.wait_for_event("word", str)
+
+
+@pytest.mark.parametrize("encoding", [7, None, b"msgpack", "msgpack+nothing"], ids=str)
+async def test_an_event_whose_payload_is_none_blocks_its_instance_and_nobody_else(
+    environment: Any, encoding: Any
+) -> None:
+    """Somebody else than this package wrote to the store."""
+    env = await environment(listening)
+    handle, other = await env.start(listening, id="it"), await env.start(listening)
+    payload = replace(env.app.codec.bound_to("it").encode("hello"), encoding=encoding)
+    forged = inbox_message("event:forged", "it", e.EventReceived("word", payload, "forged"))
+    await env.app.store.send([forged], now_us=env.clock.now_us())
+    await env.settle()
+    status = await handle.status()
+    assert (status.status, status.failure.code) == (Status.BLOCKED, PayloadUnreadable.code)
+    await other.send_event("word", "hello")
+    assert await other.result() == "hello"

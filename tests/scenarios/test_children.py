@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from nexus_sdk import (
+    ActivityFailed,
     CancelledError,
     ChildWorkflowFailed,
     Context,
+    Retry,
     WorkflowCancelled,
     activity,
     workflow,
@@ -101,6 +103,40 @@ async def test_a_childs_failure_is_an_ordinary_exception(environment: Any) -> No
 
     env = await environment(calling, failing)
     assert await env.run(calling) == ["child", "LookupError", "nothing here", True, False]
+
+
+@activity(retry=Retry(max_attempts=1))
+async def look_up() -> None:
+    try:
+        raise OSError("the disk")
+    except OSError as error:
+        raise KeyError("k") from error
+
+
+@workflow
+async def looking_up(ctx: Context) -> None:
+    await look_up()
+
+
+@workflow
+async def delegating(ctx: Context) -> None:
+    await looking_up()
+
+
+@pytest.mark.parametrize("child", [looking_up, delegating])
+async def test_a_failure_is_known_by_its_type_through_whatever_it_has_passed(environment: Any, child: Any) -> None:
+    """But not what was only its reason: a `KeyError` that an `OSError` led to is no `OSError`."""
+    kinds = (ActivityFailed, LookupError, "KeyError", OSError, ValueError)
+
+    @workflow
+    async def calling(ctx: Context) -> Any:
+        try:
+            await child()
+        except ChildWorkflowFailed as error:
+            return [error.is_type(kind) for kind in kinds]
+
+    env = await environment(calling, looking_up, delegating, look_up)
+    assert await env.run(calling) == [True, True, True, False, False]
 
 
 async def test_a_cancelled_or_terminated_child_fails_its_operation(environment: Any) -> None:

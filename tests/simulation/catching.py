@@ -1,9 +1,15 @@
-"""How many seeds it takes to notice a planted bug."""
+"""How many seeds it takes the simulation to notice each planted bug, and by which law: `make mutants`."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 
 from nexus_sdk.testing.simulation.plan import draw
 from nexus_sdk.testing.simulation.world import simulate
@@ -12,19 +18,63 @@ from tests.simulation.mutants import MUTANTS, planted
 SEEDS_MAX = 500
 
 
-def caught_by(name: str, seeds: range = range(SEEDS_MAX)) -> tuple[int, str] | None:
-    """The first of these seeds that notices the bug and nothing without it, and how; None when none does."""
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """What came of looking for a planted bug.
+
+    Attributes:
+        seed: the first one that noticed it; None: all of them were run in vain.
+        broken: what did not hold there.
+        calls: how often the changed code ran; 0: the bug was never met at all.
+        seconds: of processor time.
+    """
+
+    name: str
+    seed: int | None
+    broken: str
+    calls: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.seed is not None:
+            return f"{self.name}: seed {self.seed}: {self.broken.splitlines()[0][:150]} ({self.seconds:.1f} s)"
+        met = f"was met {self.calls:,} times" if self.calls else "was never met"
+        return f"{self.name}: SURVIVED, {met} ({self.seconds:.1f} s)"
+
+
+def hunt(name: str, seeds: Iterable[int] = range(SEEDS_MAX)) -> Hunt:
+    """Look for the first of these seeds that breaks a law with the bug, and none without it."""
+    began, calls = time.process_time(), Counter[str]()
     for seed in seeds:
-        with planted(name):
+        with planted(name) as counted:
             outcome = simulate(draw(seed))
+        calls += counted
         if outcome.broken and not simulate(draw(seed)).broken:
-            return seed, outcome.broken
-    return None
+            return Hunt(name, seed, outcome.broken, calls.total(), time.process_time() - began)
+    return Hunt(name, None, "", calls.total(), time.process_time() - began)
+
+
+def hunt_all(names: Iterable[str], seeds: range, processes: int) -> Iterator[Hunt]:
+    """Each as soon as it is found."""
+    with ProcessPoolExecutor(processes) as pool:
+        for hunted in as_completed([pool.submit(hunt, name, seeds) for name in names]):
+            yield hunted.result()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Hunt what the command line names; 1 when something survived."""
+    parser = argparse.ArgumentParser("python -m tests.simulation.catching", description=__doc__)
+    parser.add_argument("names", nargs="*", help="of the bugs (default: all of them)")
+    parser.add_argument("--seeds", type=int, default=SEEDS_MAX, metavar="N", help=f"(default: {SEEDS_MAX})")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
+    asked = parser.parse_args(arguments)
+    survived = []
+    for hunted in hunt_all(asked.names or MUTANTS, range(asked.seeds), asked.processes):
+        print(hunted, flush=True)
+        survived += [hunted.name] if hunted.seed is None else []
+    print(f"{len(asked.names or MUTANTS)} planted bugs, {len(survived)} survived: {', '.join(survived) or 'none'}")
+    return 1 if survived else 0
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or MUTANTS:
-        began = time.monotonic()
-        caught = caught_by(name)
-        how = "SURVIVED" if caught is None else f"seed {caught[0]}: {caught[1].splitlines()[0][:150]}"
-        print(f"{name}: {how} ({time.monotonic() - began:.0f} s)", flush=True)
+    sys.exit(main())

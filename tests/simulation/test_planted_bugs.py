@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.catching import caught_by
+from tests.simulation.catching import hunt
 from tests.simulation.mutants import MUTANTS
 
 SAMPLE = {
@@ -25,9 +25,9 @@ SEEDS = range(100)
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_planted_bug_is_noticed(name: str) -> None:
-    caught = caught_by(name, SEEDS)
-    assert caught is not None, f"{name} survived {len(SEEDS)} seeds"
-    assert SAMPLE[name] in caught[1]
+    hunted = hunt(name, SEEDS)
+    assert hunted.seed is not None, str(hunted)
+    assert SAMPLE[name] in hunted.broken
 
 
 def test_the_sample_is_of_what_there_is() -> None:

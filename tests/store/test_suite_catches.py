@@ -8,7 +8,7 @@ import itertools
 import os
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -43,7 +43,7 @@ class Bug:
         assert source.count(self.old) == 1, f"{self.what}: {self.name} has changed; change the bug, too"
         wrong = compile(source.replace(self.old, self.new), "<bug>", "exec", dont_inherit=True)
         names: dict[str, Any] = {}
-        exec(wrong, dict(inspect.unwrap(right).__globals__), names)
+        exec(wrong, {"asyncio": asyncio, "replace": replace, **inspect.unwrap(right).__globals__}, names)
         for place in (self.owner, *(module for module in IMPORTERS if module is not self.owner)):
             if getattr(place, self.name, None) == right:
                 monkeypatch.setattr(place, self.name, names[self.name])

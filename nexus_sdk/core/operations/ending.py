@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation, T_co
-from nexus_sdk.core.payload import Payload
-from nexus_sdk.core.program import Site
 from nexus_sdk.errors import DefinitionError, PayloadError
 
 if TYPE_CHECKING:
     from nexus_sdk.core.fiber import Fiber
+    from nexus_sdk.core.payload import Payload
+    from nexus_sdk.core.program import Site
 
 
 class Ending:

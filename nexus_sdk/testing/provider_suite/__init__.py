@@ -33,7 +33,8 @@ from nexus_sdk.store.port import Store
 from nexus_sdk.testing.provider_suite.blobs import BlobLaws
 from nexus_sdk.testing.provider_suite.corpus import CorpusLaws
 from nexus_sdk.testing.provider_suite.deliveries import ClaimLaws, TaskLaws, TurnLaws
-from nexus_sdk.testing.provider_suite.instances import CreateLaws, ListLaws, PurgeLaws
+from nexus_sdk.testing.provider_suite.instances import CreateLaws, PurgeLaws
+from nexus_sdk.testing.provider_suite.listing import ListLaws
 from nexus_sdk.testing.provider_suite.races import RaceLaws
 from nexus_sdk.testing.provider_suite.recovery import RecoveryLaws
 from nexus_sdk.testing.provider_suite.repetition import RepetitionLaws

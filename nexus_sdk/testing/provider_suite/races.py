@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -209,6 +210,33 @@ class RaceLaws:
             assert loaded.record.last_batch == loaded.batches[-1].number == len(loaded.batches)
             consumed = loaded.record.last_batch - 2
             assert [found.number for found in loaded.messages] in ([], [consumed + 2])
+
+    async def test_what_is_being_created_is_seen_whole_or_not_at_all(self, store_factory: Callable[[], Store]) -> None:
+        writer, reader = store_factory(), store_factory()
+
+        async def write() -> None:
+            parent = await writer.create(new("p"), now_us=T0)
+            for number in range(5):
+                await writer.create(new(f"i{number}"), now_us=T0)
+                step = turn(parent, new(f"c{number}"))
+                await writer.commit(step, now_us=T0)
+                parent = step.record
+
+        writing = asyncio.ensure_future(write())
+        seen: list[tuple[Loaded, TurnDelivery | None]] = []
+        while not writing.done():
+            for id in [f"{kind}{number}" for kind in "ic" for number in range(5)]:
+                with suppress(InstanceNotFound):
+                    seen.append((await reader.load(id), None))
+            received = await reader.receive([TURNS], limit=1, lease=ANNA, now_us=T0)
+            turns = of_kind(received.deliveries, TurnDelivery)
+            seen += [(await reader.load(delivery.instance_id), delivery) for delivery in turns]
+            await asyncio.sleep(0)
+        await writing
+        for loaded, delivery in seen:
+            assert [batch.number for batch in loaded.batches][:1] == [1]
+            assert [found.id for found in loaded.messages] == ["nexus:start"]
+            assert delivery is None or [found.id for found in delivery.messages] == ["nexus:start"]
 
     async def test_a_message_and_the_end_at_the_same_time(self, store_factory: Callable[[], Store]) -> None:
         """Accepted before the end, or refused: never silence."""

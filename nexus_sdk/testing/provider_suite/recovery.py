@@ -132,6 +132,26 @@ class RecoveryLaws:
         await Worker(store, "anna", at(0), CALLS_MAX).run()
         assert await history_of(store) == END
 
+    async def test_what_was_acknowledged_is_there_for_whoever_opens_the_store_later(
+        self, store_factory: Callable[[], Store]
+    ) -> None:
+        """Nothing waits for `close` to be written."""
+        writer = store_factory()
+        await writer.put_blobs("order", {b"d" * 32: b"large"}, now_us=at(0))
+        record = await writer.create(new("order"), now_us=at(0))
+        await writer.send([message("order", "m")], now_us=at(0))
+        commit = turn(record, task("order"), new("child"), consumed=(1,))
+        await writer.commit(commit, now_us=at(0))
+        heir = store_factory()
+        loaded = await heir.load("order")
+        assert (loaded.record, loaded.batches[1:]) == (commit.record, commit.batches)
+        assert [found.id for found in loaded.messages] == ["m"]
+        assert [batch.number for batch in (await heir.load("child")).batches] == [1]
+        assert dict(await heir.get_blobs("order", [b"d" * 32])) == {b"d" * 32: b"large"}
+        await heir.due(before_us=at(40), limit=9)
+        received = await heir.receive([TURNS, "work"], limit=9, lease=Lease("heir", 30), now_us=at(40))
+        assert len(received.deliveries) == 3
+
     async def test_after_a_crash_between_any_two_calls_another_worker_comes_to_the_same_end(
         self, fresh_store: Callable[[], Store]
     ) -> None:

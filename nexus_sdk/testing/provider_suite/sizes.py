@@ -10,14 +10,18 @@ from dataclasses import replace
 import pytest
 
 from nexus_sdk.errors import NexusError
-from nexus_sdk.store.port import TURNS, Store, TaskDelivery
+from nexus_sdk.store.port import TURNS, Extended, Lease, Query, Store, TaskDelivery
 from nexus_sdk.testing.provider_suite.blobs import digest_of
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
+    BERT,
+    SECOND,
     T0,
     at,
     message,
     new,
+    pending,
+    receive,
     receive_tasks,
     receive_turns,
     started,
@@ -30,6 +34,12 @@ TEXT = "Grüße, 世界 🚚! "
 
 LONG_ID = "🚚" * 256
 """The longest id that a user may choose: 256 characters, 1024 bytes."""
+
+QUEUE_DELAY_SECONDS = 900.0
+"""What is tried where a store has no longest delay of its own: that of a well-known queue."""
+
+LEASE_SECONDS = 43_200.0
+"""Likewise for leases."""
 
 YEARS = 30 * 365 * 86_400
 """Longer than any queue delays a message."""
@@ -63,6 +73,31 @@ class SizeLaws:
         assert loaded.record == commit.record
         assert [found.body for found in loaded.messages] == [large, turned]
         assert [found.body for found in (await receive_turns(store))["a"].messages] == [large, turned]
+
+    @pytest.mark.parametrize("verb", ["create", "send", "commit"])
+    @pytest.mark.parametrize("beyond", [1, 1_000_000])
+    async def test_a_body_beyond_the_limit_is_kept_whole_or_refused_without_a_trace(
+        self, store: Store, verb: str, beyond: int
+    ) -> None:
+        """The engine sends none that long; a store that takes it must not cut it."""
+        large = text_of(store.capabilities.payload_bytes_max + beyond)
+        before = await started(store, "a")
+        small, big = message("a", "small"), message("a", "big", body=large)
+        try:
+            match verb:
+                case "create":
+                    await store.create(replace(new("b"), message=replace(big, instance_id="b")), now_us=T0)
+                case "send":
+                    await store.send([small, big], now_us=T0)
+                case "commit":
+                    await store.commit(turn(before, small, big, task("a", body=large)), now_us=T0)
+        except NexusError:
+            assert (await store.find("a"), await pending(store, "a")) == (before, [])
+            assert (await store.count(Query()), await receive_tasks(store)) == (1, [])
+        else:
+            found = (await store.load("b" if verb == "create" else "a")).messages
+            assert [each.body for each in found] == ([large] if verb == "create" else [b"small", large])
+            assert [found.task.body for found in await receive_tasks(store)] == [large] * (verb == "commit")
 
     @pytest.mark.parametrize("beyond", [-1, 0, 1])
     async def test_a_large_payload_lies_among_the_blobs_whole(self, store: Store, beyond: int) -> None:
@@ -125,6 +160,48 @@ class SizeLaws:
 
 class DelayLaws:
     """Times are arguments, however far away they are."""
+
+    @pytest.mark.parametrize("beyond", [-1, 0, 1])
+    async def test_a_delay_around_the_longest_of_the_queue_ends_when_it_should(self, store: Store, beyond: int) -> None:
+        delay = (store.capabilities.delay_seconds_max or QUEUE_DELAY_SECONDS) + beyond
+        sent = [task("a", str(n), not_before_us=at(delay)) for n in range(3)]
+        await started(store, "a", sent[0], *(replace(each, not_before_us=0) for each in sent[1:]), wake_at_us=at(delay))
+        retried, released = await receive_tasks(store)
+        await store.retry(retried, sent[1], now_us=T0)
+        await store.release(released, now_us=T0, not_before_us=at(delay))
+        for seconds in (0, delay / 2, delay - 0.000_001):
+            assert await receive(store, TURNS, "work", now_us=at(seconds)) == ()
+        assert len(await receive(store, TURNS, "work", now_us=at(delay))) == 4
+
+    @pytest.mark.parametrize("beyond", [-1, 0])
+    async def test_a_lease_of_the_longest_time_is_kept_so_long(self, store: Store, beyond: int) -> None:
+        seconds = (store.capabilities.lease_seconds_max or LEASE_SECONDS) + beyond
+        long = Lease("anna", seconds)
+        await started(store, "a", task("a", "0"), task("a", "1"))
+        await store.create(new("b"), now_us=T0)
+        assert len(await receive(store, TURNS, "work", lease=long)) == 3
+        for passed in (seconds / 2, seconds - 0.000_001):
+            assert await receive(store, TURNS, "work", lease=BERT, now_us=at(passed)) == ()
+        taken = await receive(store, TURNS, "work", lease=long, now_us=at(seconds))
+        assert len(taken) == 3
+        for each in taken:
+            assert await store.extend(each, lease=long, now_us=at(seconds + 5)) == Extended()
+        assert await receive(store, TURNS, "work", lease=BERT, now_us=at(2 * seconds + 4)) == ()
+        assert len(await receive(store, TURNS, "work", lease=BERT, now_us=at(2 * seconds + 5))) == 3
+
+    @pytest.mark.parametrize("now_us", [SECOND, 7_258_118_400 * SECOND], ids=["1970", "2200"])
+    async def test_no_clock_but_the_callers_counts(self, store: Store, now_us: int) -> None:
+        parent = await store.create(new("a", wake_at_us=now_us + 20 * SECOND, created_us=now_us), now_us=now_us)
+        commit = turn(parent, task("a", not_before_us=now_us + 10 * SECOND), consumed=(1,))
+        await store.commit(commit, now_us=now_us)
+        assert await receive(store, TURNS, "work", now_us=now_us + 10 * SECOND - 1) == ()
+        (held,) = await receive(store, TURNS, "work", now_us=now_us + 10 * SECOND)
+        assert await receive(store, TURNS, "work", now_us=now_us + 20 * SECOND - 1) == ()
+        (timed,) = await receive(store, TURNS, "work", now_us=now_us + 20 * SECOND)
+        assert (type(held).__name__, type(timed).__name__) == ("TaskDelivery", "TurnDelivery")
+        assert len(await receive(store, TURNS, "work", now_us=now_us + 40 * SECOND, lease=BERT)) == 1
+        await store.send([message("a", "m")], now_us=now_us + 41 * SECOND)
+        assert (await store.load("a")).messages[0].accepted_at_us == now_us + 41 * SECOND
 
     async def test_a_task_may_be_put_off_for_longer_than_any_queue_delays(self, store: Store) -> None:
         await started(store, "a", task("a", not_before_us=at(YEARS)))

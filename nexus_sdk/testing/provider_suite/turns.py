@@ -10,7 +10,7 @@ import pytest
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.errors import ConflictError, InstanceFinished, InstanceNotFound
-from nexus_sdk.store.port import CancelTask, Claim, Commit, Committed, Store, StoredBatch
+from nexus_sdk.store.port import CancelTask, Claim, Commit, Committed, Extended, Store, StoredBatch
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
     BERT,
@@ -72,6 +72,18 @@ class FenceLaws:
         )
         await store.commit(plain, now_us=at(4))
         assert await store.find("a") == plain.record
+
+    async def test_a_commit_without_batches_replaces_the_record_and_settles(self, store: Store) -> None:
+        """So an instance that is held is put away until something new comes."""
+        before = await started(store, "a", wake_at_us=at(10))
+        await store.send([message("a", "m")], now_us=T0)
+        delivery = (await receive_turns(store))["a"]
+        held = replace(before, held_through=2, wake_at_us=None)
+        commit = Commit(held, held.run_id, held.last_batch, (), settles=(delivery,))
+        assert await store.commit(commit, now_us=T0) == Committed()
+        assert (await store.load("a")).record == held
+        assert await receive_turns(store, now_us=at(1e6)) == {}
+        await store.commit(turn(held, consumed=(2,), held_through=None), now_us=T0)
 
     async def test_a_turn_from_a_batch_that_is_not_there_yet_conflicts(self, store: Store) -> None:
         before = await started(store, "a")
@@ -280,6 +292,16 @@ class InboxLaws:
         (held,) = await receive_tasks(store)
         await store.send([message("a", "done")], settles=[held], now_us=T0)
         assert await pending(store, "a") == ["done"]
+        assert await receive_tasks(store, now_us=at(99)) == []
+
+    async def test_a_message_that_is_there_already_still_settles(self, store: Store) -> None:
+        """The first reply may have been lost between the two."""
+        await started(store, "a", task("a"))
+        (held,) = await receive_tasks(store)
+        await store.send([message("a", "done")], now_us=T0)
+        await store.send([message("a", "done")], settles=[held], now_us=T0)
+        assert await pending(store, "a") == ["done"]
+        assert await store.extend(held, lease=ANNA, now_us=T0) == Extended(is_lost=True)
         assert await receive_tasks(store, now_us=at(99)) == []
 
     async def test_a_lost_delivery_sends_nothing(self, store: Store) -> None:

@@ -144,6 +144,12 @@ class DueLaws:
         assert list(await store.due(before_us=at(29), limit=9)) == []
         assert list(await store.due(before_us=at(30), limit=9)) == ["a"]
 
+    async def test_a_turn_whose_lease_ran_out_is_reported(self, store: Store) -> None:
+        await store.create(new("a"), now_us=T0)
+        await receive_turns(store)
+        assert list(await store.due(before_us=at(29), limit=9)) == []
+        assert list(await store.due(before_us=at(30), limit=9)) == ["a"]
+
     async def test_what_has_ended_is_not_reported(self, store: Store) -> None:
         before = await started(store, "a", wake_at_us=at(10))
         await store.commit(turn(before, status=Status.FAILED), now_us=T0)
