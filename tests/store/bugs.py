@@ -263,7 +263,7 @@ BUGS: dict[tuple[type | ModuleType, str], dict[str, tuple[str, str]]] = {
         "a hundred blobs at most": (".update(blobs)", ".update(list(blobs.items())[:100])"),
     },
     (Shelf, "close"): {
-        "what was not closed was not written": (
+        "closing forgets everything": (
             '"""Nothing to release; the instances stay as long as the store object."""',
             "self._items.clear()",
         ),

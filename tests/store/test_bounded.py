@@ -1,0 +1,48 @@
+"""A store passes the suite within the limits of each cloud that is to come, and the suite notices those limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from nexus_sdk.errors import InvalidArgument, PayloadTooLarge
+from nexus_sdk.store.port import TURNS, Lease, Store
+from nexus_sdk.testing.provider_suite import ProviderSuite
+from nexus_sdk.testing.provider_suite.builders import T0, message, new, turn
+from nexus_sdk.testing.simulation.stores import LIMITS
+from tests.store.bounded import AROUND_BYTES_MAX, BoundedStore
+
+
+@pytest.mark.parametrize("cloud", LIMITS)
+class TestBoundedStore(ProviderSuite):
+    @pytest.fixture
+    def store_factory(self, cloud: str) -> Callable[[], Store]:
+        store = BoundedStore(LIMITS[cloud])
+        return lambda: store
+
+    @pytest.fixture
+    def fresh_store(self, cloud: str) -> Callable[[], Store]:
+        return lambda: BoundedStore(LIMITS[cloud])
+
+
+async def test_its_limits_are_kept_to_the_byte_and_to_the_second() -> None:
+    limits = replace(LIMITS["dynamodb"], payload_bytes_max=1_000, commit_bytes_max=5_000)
+    store = BoundedStore(limits)
+    before = await store.create(new("a"), now_us=T0)
+    longest = 1_000 + AROUND_BYTES_MAX
+    await store.send([message("a", "m", body=b"x" * longest)], now_us=T0)
+    with pytest.raises(PayloadTooLarge):
+        await store.send([message("a", "n", body=b"x" * (longest + 1))], now_us=T0)
+    commit = turn(before)
+    for size in (5_001, 5_000):
+        sized = replace(commit, batches=(replace(commit.batches[0], data=b"x" * size),))
+        if size > 5_000:
+            with pytest.raises(PayloadTooLarge):
+                await store.commit(sized, now_us=T0)
+        else:
+            await store.commit(sized, now_us=T0)
+    with pytest.raises(InvalidArgument):
+        await store.receive([TURNS], limit=1, lease=Lease("anna", 43_200.001), now_us=T0)
+    assert (await store.receive([TURNS], limit=1, lease=Lease("anna", 43_200), now_us=T0)).deliveries
