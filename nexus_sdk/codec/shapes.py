@@ -2,11 +2,11 @@
 
 The one rule: **an array only grows at its end.** A reader ignores trailing entries that it does not know, and gives a
 missing trailing field the default of its dataclass. So a field is never removed, reordered or retyped; a new one comes
-last and has a default; the default of a field is never changed, unless it is None.
+last and has a default; the default of a field is never changed.
 
 A payload is written as its metadata, and its bytes go to a list beside (the *bodies*), so that a hash over the arrays
-covers digests and not bytes. An event is written with its kind in front. None at the end of an array is left away
-where it is the default.
+covers digests and not bytes. An event is written with its kind in front. Whatever has its default at the end of an
+array is left away.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nexus_sdk.core.events import IGNORABLE_FROM, KINDS, Event
 from nexus_sdk.core.payload import APART, Payload
@@ -28,6 +28,7 @@ Row = Sequence[Any]
 Bodies = Sequence[bytes | tuple[bytes] | None]
 Write = Callable[[Any, list[Payload]], Any]
 Read = Callable[[Any, Bodies], Any]
+Find = Callable[[Any, list[Payload]], None]
 
 UPGRADE = "A newer version of nexus-sdk wrote this. Upgrade this worker to it; the instance goes on by itself."
 _AS_THEY_ARE = (str, int, float, bool, bytes)
@@ -43,61 +44,81 @@ class Shape(Generic[T]):
     Attributes:
         write: the array of a value; its payloads are appended to the list it is given.
         read: the value of an array, its payloads with their bytes from the bodies.
+        find: appends the payloads of a value to the list it is given, in the order in which `write` does.
     """
 
-    __slots__ = ("read", "write")
+    __slots__ = ("find", "read", "write")
 
     write: Callable[[T, list[Payload]], list[Any]]
     read: Callable[[Row, Bodies], T]
+    find: Callable[[T, list[Payload]], None]
 
     def __init__(self, kind: type[T], given: Mapping[str, Any] = MappingProxyType({})) -> None:
-        # Replay is bounded by decoding, so both are generated, as dataclasses generate `__init__`: one expression per
-        # field, and the slots set directly (a frozen dataclass's own `__init__` takes twice as long).
+        # Replay is bounded by decoding, so these are generated, as dataclasses generate `__init__`: one expression per
+        # field.
         hints = get_type_hints(kind)
         tag = kind.kind if issubclass(kind, Event) else None
         kept = [field for field in _fields(kind) if field.name not in given]
-        steps = [(field, *_converters(hints[field.name])) for field in kept]
+        steps = [(field, _form_of(hints[field.name])) for field in kept]
         self.write = _writer(kind, tag, steps)
         self.read = _reader(kind, tag, steps, given)
-
-
-_Steps = Sequence[tuple[Field[Any], Write | None, Read | None]]
+        self.find = _finder(kind, steps)
 
 
 def _writer(kind: type, tag: int | None, steps: _Steps) -> Any:
     names: dict[str, Any] = {}
     parts = [] if tag is None else [str(tag)]
-    for index, (field, write, _) in enumerate(steps):
-        names[f"write{index}"] = write
-        parts.append(f"value.{field.name}" if write is None else f"write{index}(value.{field.name}, payloads)")
+    for index, (field, form) in enumerate(steps):
+        names[f"write{index}"] = form.write
+        parts.append(f"value.{field.name}" if form.write is None else f"write{index}(value.{field.name}, payloads)")
     lines = ["def write(value, payloads):", f"    row = [{', '.join(parts)}]"]
-    # None at the end is left away where it is the default: as many as there are such fields in a row at the end.
-    for depth, (field, _, _) in enumerate(reversed(steps)):
-        if field.default is not None:
+    # What has its default at the end is left away: compared as it is written, from the last field on.
+    for depth, (index, (field, form)) in enumerate(reversed(list(enumerate(steps)))):
+        if not _has_default(field):
             break
-        lines.append(f"{' ' * 4 * (depth + 1)}if row[-1] is None:")
-        lines.append(f"{' ' * 4 * (depth + 2)}row.pop()")
+        names[f"default{index}"] = _default(field) if form.write is None else form.write(_default(field), [])
+        lines.append(f"{' ' * 4 * (depth + 1)}if row[-1] == default{index}:")
+        lines.append(f"{' ' * 4 * (depth + 2)}del row[-1]")
     return _compiled("write", [*lines, "    return row"], names, kind)
 
 
 def _reader(kind: type, tag: int | None, steps: _Steps, given: Mapping[str, Any]) -> Any:
     start = 0 if tag is None else 1
-    least = next((i for i in range(len(steps)) if all(_has_default(field) for field, *_ in steps[i:])), len(steps))
-    names: dict[str, Any] = {"new": object.__new__, "kind": kind, "refuse": _refuse_short, "least": least}
+    least = next((i for i in range(len(steps)) if all(_has_default(field) for field, _ in steps[i:])), len(steps))
+    names: dict[str, Any] = {"blank": _blank(kind), "kind": kind, "refuse": _refuse_short, "least": least}
     lines = ["def read(row, bodies):", f"    size = len(row) - {start}"]
-    lines += ["    if size < least:", "        refuse(kind, size, least)", "    made = new(kind)"]
-    for index, (field, _, read) in enumerate(steps):
-        names |= {f"set{index}": getattr(kind, field.name).__set__, f"read{index}": read}
-        part = f"row[{index + start}]" if read is None else f"read{index}(row[{index + start}], bodies)"
+    lines += ["    if size < least:", "        refuse(kind, size, least)", "    made = blank()"]
+    for index, (field, form) in enumerate(steps):
+        names[f"read{index}"] = form.read
+        part = f"row[{index + start}]" if form.read is None else f"read{index}(row[{index + start}], bodies)"
         if index >= least:
             is_plain = field.default is not MISSING
             names[f"default{index}"] = field.default if is_plain else field.default_factory
             part += f" if size > {index} else default{index}{'' if is_plain else '()'}"
-        lines.append(f"    set{index}(made, {part})")
+        lines.append(f"    made.{field.name} = {part}")
     for index, (name, value) in enumerate(given.items()):
-        names |= {f"set_given{index}": getattr(kind, name).__set__, f"given{index}": value}
-        lines.append(f"    set_given{index}(made, given{index})")
-    return _compiled("read", [*lines, "    return made"], names, kind)
+        names[f"given{index}"] = value
+        lines.append(f"    made.{name} = given{index}")
+    return _compiled("read", [*lines, "    made.__class__ = kind", "    return made"], names, kind)
+
+
+def _finder(kind: type, steps: _Steps) -> Any:
+    names: dict[str, Any] = {}
+    lines = ["def find(value, payloads):", "    return"]
+    for index, (field, form) in enumerate(steps):
+        if form.find is not None:
+            names[f"find{index}"] = form.find
+            lines.insert(-1, f"    find{index}(value.{field.name}, payloads)")
+    return _compiled("find", lines, names, kind)
+
+
+def _blank(kind: Any) -> type:
+    """A class with the slots of a frozen one, and not frozen: its instances are filled, and then become of that class.
+
+    So a value is made in a third of the time that the `__init__` of a frozen dataclass takes.
+    """
+    body = {"__slots__": kind.__dict__["__slots__"], "__init__": object.__init__, "__setattr__": object.__setattr__}
+    return type(f"Blank{kind.__name__}", (kind.__base__,), body)
 
 
 def _compiled(name: str, lines: Sequence[str], names: dict[str, Any], kind: type) -> Any:
@@ -113,6 +134,10 @@ def _fields(kind: Any) -> tuple[Field[Any], ...]:
 
 def _has_default(field: Field[Any]) -> bool:
     return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _refuse_short(kind: type, size: int, least: int) -> None:
@@ -133,27 +158,43 @@ def shape_of(kind: type[T]) -> Shape[T]:
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _converters(hint: Any) -> tuple[Write | None, Read | None]:
-    """How a field of this type is written and read; None where it is taken as it is."""
+class _Form(NamedTuple):
+    """How fields of one type are written, read, and searched for payloads.
+
+    Attributes:
+        write, read: None where the value is taken as it is.
+        find: None where there can be no payload.
+    """
+
+    write: Write | None = None
+    read: Read | None = None
+    find: Find | None = None
+
+
+_AS_IT_IS = _Form()
+_Steps = Sequence[tuple[Field[Any], _Form]]
+
+
+def _form_of(hint: Any) -> _Form:
     origin, args = get_origin(hint), get_args(hint)
     if hint in _AS_THEY_ARE:
-        return None, None
+        return _AS_IT_IS
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
-        return _optional(*_converters(args[0] if args[1] is type(None) else args[1]))
+        return _optional(_form_of(args[0] if args[1] is type(None) else args[1]))
     if origin is tuple and args[1:] == (Ellipsis,):
-        return _each(*_converters(args[0]), may_skip=args[0] is Event)
-    if origin is Mapping and all(_converters(arg) == (None, None) for arg in args):
-        return (lambda value, _: dict(value)), None
+        return _each(_form_of(args[0]), may_skip=args[0] is Event)
+    if origin is Mapping and all(_form_of(arg) == _AS_IT_IS for arg in args):
+        return _Form(lambda value, _: dict(value))
     if hint is Payload:
-        return write_payload, read_payload
+        return _Form(write_payload, read_payload, _find_payload)
     if hint is Event:
-        return write_event, read_event
+        return _Form(write_event, read_event, find_payloads)
     if is_dataclass(hint) and isinstance(hint, type):
         return _nested(hint)
     raise TypeError(f"a field of type {hint!r} has no place in the wire form yet")
 
 
-def _nested(kind: type) -> tuple[Write, Read]:
+def _nested(kind: type) -> _Form:
     # The shape is looked up when it is needed: a Failure holds Failures.
     def write(value: Any, payloads: list[Payload]) -> Any:
         return shape_of(kind).write(value, payloads)
@@ -161,7 +202,10 @@ def _nested(kind: type) -> tuple[Write, Read]:
     def read(row: Row, bodies: Bodies) -> Any:
         return shape_of(kind).read(row, bodies)
 
-    return write, read if _holds_payloads(kind, ()) else _remembered(kind)
+    def find(value: Any, payloads: list[Payload]) -> None:
+        shape_of(kind).find(value, payloads)
+
+    return _Form(write, read, find) if _holds_payloads(kind, ()) else _Form(write, _remembered(kind))
 
 
 def _remembered(kind: type) -> Read:
@@ -182,21 +226,28 @@ def _holds_payloads(hint: Any, above: tuple[Any, ...]) -> bool:
     return any(_holds_payloads(item, (*above, hint)) for item in inner)
 
 
-def _optional(write: Write | None, read: Read | None) -> tuple[Write | None, Read | None]:
-    return (
+def _optional(form: _Form) -> _Form:
+    write, read, find = form
+    return _Form(
         write and (lambda value, payloads: None if value is None else write(value, payloads)),
         read and (lambda row, bodies: None if row is None else read(row, bodies)),
+        find and (lambda value, payloads: None if value is None else find(value, payloads)),
     )
 
 
-def _each(write: Write | None, read: Read | None, *, may_skip: bool) -> tuple[Write | None, Read | None]:
+def _each(form: _Form, *, may_skip: bool) -> _Form:
+    write, read, find = form
     if write is None or read is None:
-        return None, None
-    if may_skip:
-        return (lambda values, payloads: [write(value, payloads) for value in values]), read_events
-    return (
-        (lambda values, payloads: [write(value, payloads) for value in values]),
-        (lambda rows, bodies: tuple([read(row, bodies) for row in rows]) if rows else ()),
+        return _AS_IT_IS
+
+    def find_each(values: Any, payloads: list[Payload]) -> None:
+        for value in values:
+            find(value, payloads)  # type: ignore[misc]  # called only where there is one
+
+    return _Form(
+        lambda values, payloads: [write(value, payloads) for value in values],
+        read_events if may_skip else (lambda rows, bodies: tuple([read(row, bodies) for row in rows]) if rows else ()),
+        find and find_each,
     )
 
 
@@ -222,28 +273,32 @@ def write_body(payload: Payload) -> bytes | list[bytes] | None:
     return payload.data if payload.reference is None else [payload.digest]
 
 
-_NEW: Any = object.__new__
-_SET_ENCODING, _SET_DATA, _SET_DIGEST, _SET_SIZE, _SET_SCHEMA, _SET_KEY_ID, _SET_REFERENCE = (
-    getattr(Payload, field.name).__set__ for field in fields(Payload)
-)
+_BLANK_PAYLOAD: Any = _blank(Payload)
+_NEITHER = (None, None)
 
 
 def read_payload(row: Row, bodies: Bodies) -> Payload:
     """The payload of an array."""
     if not row:
         return _EMPTY
-    payload: Payload = _NEW(Payload)
-    _SET_ENCODING(payload, row[1])
+    made = _BLANK_PAYLOAD()
     body = bodies[row[0]]
-    is_apart = type(body) is tuple
-    _SET_DATA(payload, None if is_apart else body)
-    _SET_REFERENCE(payload, APART if is_apart else None)
-    _SET_DIGEST(payload, row[2])
-    _SET_SIZE(payload, row[3])
-    schema, key_id = row[4:6] if len(row) > 5 else (None, None)
-    _SET_SCHEMA(payload, schema)
-    _SET_KEY_ID(payload, key_id)
+    made.encoding = row[1]
+    made.digest = row[2]
+    made.size = row[3]
+    if type(body) is tuple:
+        made.data, made.reference = None, APART
+    else:
+        made.data, made.reference = body, None
+    made.schema, made.key_id = row[4:6] if len(row) > 5 else _NEITHER
+    made.__class__ = Payload
+    payload: Payload = made
     return payload
+
+
+def _find_payload(payload: Payload, payloads: list[Payload]) -> None:
+    if payload.encoding:
+        payloads.append(payload)
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -254,6 +309,11 @@ _EVENT_READERS: dict[int, Read] = {}
 def write_event(event: Event, payloads: list[Payload]) -> list[Any]:
     """The array of an event, its kind in front."""
     return shape_of(type(event)).write(event, payloads)
+
+
+def find_payloads(event: Event, payloads: list[Payload]) -> None:
+    """Append the payloads of an event to the list."""
+    shape_of(type(event)).find(event, payloads)
 
 
 def read_events(rows: Sequence[Row], bodies: Bodies) -> tuple[Event, ...]:

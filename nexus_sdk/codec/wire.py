@@ -9,7 +9,7 @@ moved, without breaking the chain. Messages, requests, payloads and failures out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NoReturn, TypeVar
@@ -21,6 +21,7 @@ from nexus_sdk.codec.shapes import (
     Bodies,
     Row,
     Shape,
+    find_payloads,
     read_events,
     read_payload,
     shape_of,
@@ -28,14 +29,14 @@ from nexus_sdk.codec.shapes import (
     write_event,
     write_payload,
 )
-from nexus_sdk.core.events import Event
+from nexus_sdk.core.events import NOT_LOOKED_AT, Event
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.history import FORMAT, Batch, BatchHeader, Message
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.errors import HistoryCorruptedError
 
-_HEADER = shape_of(BatchHeader)
+_HEADER = Shape(BatchHeader, given={"format": FORMAT})
 _MESSAGE = Shape(Message, given={"id": "", "accepted_at_us": 0, "number": 0})
 _CHANGED = "The stored bytes were changed or lost after they were written. Restore them from a backup."
 
@@ -98,6 +99,47 @@ def verify(batches: Sequence[Batch], *, after: Batch | None = None, last_hash: b
         _reject(after, "the hash is not the one that the instance's record has")
 
 
+class StoredHistory:
+    """A run's history as it is stored: decoded and checked while it is iterated over, each time anew.
+
+    So a long history takes the room of its bytes, and none is decoded twice to be replayed once. A batch is given out
+    when the one behind it, or the instance's record, has vouched for it. The values of events that a replay only
+    compares are not checked: nobody looks at them (`events.NOT_LOOKED_AT`).
+
+    Args:
+        batches: as they are stored, all of the run.
+        last_number, last_hash: of the last batch, as the instance's record knows them.
+    """
+
+    def __init__(self, instance_id: str, batches: Sequence[bytes], *, last_number: int, last_hash: bytes) -> None:
+        self._instance_id = instance_id
+        self._batches = batches
+        self._last_number = last_number
+        self._last_hash = last_hash
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches, in order.
+
+        Raises:
+            HistoryCorruptedError: one does not decode, or does not fit the others or the record.
+        """
+        before: Batch | None = None
+        for data in self._batches:
+            batch = decode_batch(data)
+            _verify_link(batch, before)
+            _verify_payloads(batch, without=NOT_LOOKED_AT)
+            if before is not None:
+                yield before
+            before = batch
+        if before is None or before.hash != self._last_hash or before.header.number != self._last_number:
+            raise HistoryCorruptedError(
+                f"{self._instance_id}: its record says that {self._last_number} batches were written; the history has "
+                f"{before.header.number if before else 0}, or another one.",
+                hint="Restore the store from a backup; nothing was changed.",
+            )
+        yield before
+
+
 def _verify_link(batch: Batch, before: Batch | None) -> None:
     header = batch.header
     number, stamp = (before.header.number, before.header.stamped_at_us) if before else (0, 0)
@@ -112,10 +154,11 @@ def _verify_link(batch: Batch, before: Batch | None) -> None:
         _reject(batch, "its time is before the time of the batch before it")
 
 
-def _verify_payloads(batch: Batch) -> None:
+def _verify_payloads(batch: Batch, *, without: Collection[type[Event]] = ()) -> None:
     payloads: list[Payload] = []
     for event in batch.events:
-        write_event(event, payloads)
+        if type(event) not in without:
+            find_payloads(event, payloads)
     for payload in payloads:
         if payload.data is not None and sha256(payload.data).digest() != payload.digest:
             _reject(batch, f"the {payload.size} bytes of a payload do not fit their digest")
@@ -231,7 +274,7 @@ def apart_in_events(events: Iterable[Event]) -> list[bytes]:
     """The digests of the payloads of events that lie apart."""
     payloads: list[Payload] = []
     for event in events:
-        write_event(event, payloads)
+        find_payloads(event, payloads)
     return [payload.digest for payload in payloads if payload.reference is not None]
 
 

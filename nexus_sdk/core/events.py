@@ -411,3 +411,8 @@ def _subclasses(base: type[Event]) -> list[type[Event]]:
 
 KINDS: dict[int, type[Event]] = {kind.kind: kind for kind in _subclasses(Event) if kind.kind}
 """Every event class by the number of its wire form."""
+
+NOT_LOOKED_AT: frozenset[type[Event]] = frozenset(
+    {ActivityScheduled, ChildScheduled, EventSent, CustomStatusSet, WorkflowCompleted}
+)
+"""What a workflow asked for and said: a replay hands none of its values to the code."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -118,13 +118,17 @@ class Execution:
         """How messages call it: the instance id."""
         return self.identity.instance_id
 
-    def replay(self, batches: Sequence[Batch]) -> None:
+    def replay(self, batches: Iterable[Batch]) -> None:
         """Apply recorded batches and hold the code to them.
+
+        Args:
+            batches: iterated over once, and again where it matters what comes later: to explain a mismatch, and for
+                code that asks for patches.
 
         Raises:
             BlockingError: code and history disagree, or the code broke a rule. The execution is of no more use.
         """
-        self.ledger.learn(batches)
+        self.ledger.open_history(batches)
         with self._on_stage():
             for batch in batches:
                 self._begin_turn(batch.header.stamped_at_us)

@@ -56,25 +56,27 @@ class Ledger:
         self.watcher: Watcher | None = None
         self.last_output: e.Output | None = None
         self.custom_status: Payload | None = None
-        self._history: Sequence[Batch] = ()  # while it is replayed
+        self._history: Iterable[Batch] = ()  # while it is replayed
         self._recorded: Sequence[e.Event] = ()
         self._cursor = 0
         self._passed = 0
         self._events: list[e.Event] = []
         self._log: list[LogLine] = []
         self._patches: dict[str, bool] = {}
+        self._has_read_ahead = False
         self._undecided: set[str] = set()  # decided False at a replay, to be recorded in the next live turn
 
     # --- the turn ---------------------------------------------------------------------------------------------------
 
-    def learn(self, batches: Sequence[Batch]) -> None:
-        """Before a replay: a patch may be decided later than the code passes it (False), or no longer be asked for."""
+    def open_history(self, batches: Iterable[Batch]) -> None:
+        """Before a replay: what is going to be replayed."""
         self._history = batches
-        for batch in batches:
-            for event in batch.events:
-                if isinstance(event, e.PatchDecided):
-                    self._patches[event.change_id] = event.is_patched
-                    self._undecided.discard(event.change_id)
+        self._has_read_ahead = False
+
+    def learn(self, batches: Iterable[Batch]) -> None:
+        """Know the patches that are decided in these batches, be they replayed or not."""
+        self.open_history(batches)
+        self._read_ahead()
 
     def open_recorded(self, events: Sequence[e.Event]) -> None:
         """A turn that is replayed."""
@@ -196,6 +198,8 @@ class Ledger:
         if self.watcher is not None:
             self.watcher.marked(e.PatchDecided, change_id, site_of(sys._getframe(1)))
         if change_id not in self._patches:
+            self._read_ahead()
+        if change_id not in self._patches:
             self._patches[change_id] = not self.is_replaying
             if self.is_replaying:
                 self._undecided.add(change_id)
@@ -226,5 +230,21 @@ class Ledger:
                 return event
             if isinstance(event, e.CustomStatusSet):
                 self.custom_status = event.value
+            elif isinstance(event, e.PatchDecided):
+                self._learn_patch(event)
             self._cursor += 1
         return None
+
+    def _read_ahead(self) -> None:
+        """A patch may be decided later than the code passes it (False), or no longer be asked for."""
+        if self._has_read_ahead:
+            return
+        self._has_read_ahead = True
+        for batch in self._history:
+            for event in batch.events:
+                if isinstance(event, e.PatchDecided):
+                    self._learn_patch(event)
+
+    def _learn_patch(self, event: e.PatchDecided) -> None:
+        self._patches[event.change_id] = event.is_patched
+        self._undecided.discard(event.change_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import Payload
-from nexus_sdk.core.status import Status, after
+from nexus_sdk.core.status import MOVING, Status, after
 
 
 class Projection:
@@ -38,46 +39,80 @@ class Projection:
     def extend(self, events: Iterable[e.Event]) -> None:
         """Fold in more events, in order."""
         for event in events:
-            self._fold(event)
+            self.event_count += 1
+            kind = type(event)
+            if kind in MOVING:
+                self.status = after(self.status, event)
+            fold = _FOLDS.get(kind)
+            if fold is not None:
+                fold(self, event)
+            if kind.is_terminal:
+                self.end = event
 
-    def _fold(self, event: e.Event) -> None:
-        self.event_count += 1
-        self.status = after(self.status, event)
-        if event.is_terminal:
-            self.end = event
-        match event:
-            case e.ActivityScheduled():
-                self.activities[event.path] = event
-            case e.ActivityCompleted() | e.ActivityFailed() | e.ActivityCancelled():
-                self.activities.pop(event.path, None)
-                self.cancelling.discard(event.path)
-            case e.ActivityCancelRequested():
-                self.cancelling.add(event.path)
-            case e.EventSent():
-                self.sends[event.path] = event
-            case e.EventDelivered() | e.EventRefused():
-                self.sends.pop(event.path, None)
-            case e.ChildScheduled():
-                self.children[event.path] = event
-            case e.ChildCompleted() | e.ChildFailed():
-                self.children.pop(event.path, None)
-                self.stopping.pop(event.path, None)
-            case e.ChildCancelRequested():
-                self.stopping[event.path] = self.children.pop(event.path)
-            case _:
-                self._fold_run(event)
+    def _activity_scheduled(self, event: e.ActivityScheduled) -> None:
+        self.activities[event.path] = event
 
-    def _fold_run(self, event: e.Event) -> None:
-        match event:
-            case e.WorkflowCreated():
-                self.created = event
-            case e.WorkflowStarted():
-                self.is_started = True
-            case e.CustomStatusSet():
-                self.custom_status = event.value
-            case e.WorkflowBlocked():
-                self.blocked, self.failure = event, event.failure
-            case e.WorkflowUnblocked() | e.WorkflowResumed():
-                self.blocked, self.failure = None, None
-            case e.WorkflowFailed():
-                self.failure = event.failure
+    def _activity_ended(self, event: e.ActivityCompleted | e.ActivityFailed | e.ActivityCancelled) -> None:
+        self.activities.pop(event.path, None)
+        self.cancelling.discard(event.path)
+
+    def _activity_cancelling(self, event: e.ActivityCancelRequested) -> None:
+        self.cancelling.add(event.path)
+
+    def _event_sent(self, event: e.EventSent) -> None:
+        self.sends[event.path] = event
+
+    def _event_answered(self, event: e.EventDelivered | e.EventRefused) -> None:
+        self.sends.pop(event.path, None)
+
+    def _child_scheduled(self, event: e.ChildScheduled) -> None:
+        self.children[event.path] = event
+
+    def _child_ended(self, event: e.ChildCompleted | e.ChildFailed) -> None:
+        self.children.pop(event.path, None)
+        self.stopping.pop(event.path, None)
+
+    def _child_stopping(self, event: e.ChildCancelRequested) -> None:
+        self.stopping[event.path] = self.children.pop(event.path)
+
+    def _created(self, event: e.WorkflowCreated) -> None:
+        self.created = event
+
+    def _started(self, event: e.WorkflowStarted) -> None:
+        self.is_started = True
+
+    def _status_set(self, event: e.CustomStatusSet) -> None:
+        self.custom_status = event.value
+
+    def _blocked(self, event: e.WorkflowBlocked) -> None:
+        self.blocked, self.failure = event, event.failure
+
+    def _released(self, event: e.WorkflowUnblocked | e.WorkflowResumed) -> None:
+        self.blocked, self.failure = None, None
+
+    def _failed(self, event: e.WorkflowFailed) -> None:
+        self.failure = event.failure
+
+
+_FOLDS: Mapping[type[e.Event], Callable[[Projection, Any], None]] = {
+    e.ActivityScheduled: Projection._activity_scheduled,
+    e.ActivityCompleted: Projection._activity_ended,
+    e.ActivityFailed: Projection._activity_ended,
+    e.ActivityCancelled: Projection._activity_ended,
+    e.ActivityCancelRequested: Projection._activity_cancelling,
+    e.EventSent: Projection._event_sent,
+    e.EventDelivered: Projection._event_answered,
+    e.EventRefused: Projection._event_answered,
+    e.ChildScheduled: Projection._child_scheduled,
+    e.ChildCompleted: Projection._child_ended,
+    e.ChildFailed: Projection._child_ended,
+    e.ChildCancelRequested: Projection._child_stopping,
+    e.WorkflowCreated: Projection._created,
+    e.WorkflowStarted: Projection._started,
+    e.CustomStatusSet: Projection._status_set,
+    e.WorkflowBlocked: Projection._blocked,
+    e.WorkflowUnblocked: Projection._released,
+    e.WorkflowResumed: Projection._released,
+    e.WorkflowFailed: Projection._failed,
+}
+"""What each kind of event changes besides the status; one that is not listed changes nothing."""

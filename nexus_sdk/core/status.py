@@ -70,6 +70,9 @@ TRANSITIONS: Mapping[Status, Mapping[type[e.Event], Status]] = {
 }
 """What each event makes of each status; an event that is not listed leaves it as it is."""
 
+MOVING = frozenset(kind for moves in TRANSITIONS.values() for kind in moves)
+"""The kinds of events that make another status of some status."""
+
 
 def after(status: Status, event: e.Event) -> Status:
     """The status after `event`."""

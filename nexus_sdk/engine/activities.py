@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ from typing import TypeVar
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.history import Message
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.apart import Moving, read_bytes
@@ -19,7 +21,7 @@ from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.persistence import until_available
-from nexus_sdk.engine.retrying import delay_before_next, timed_out, worker_lost
+from nexus_sdk.engine.retrying import dead_lettered, delay_before_next, timed_out, worker_lost
 from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError, PayloadUnreadable
 from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
 
@@ -31,7 +33,6 @@ class Activities:
 
     Args:
         courtesy: when others may have what this worker does not serve.
-        report: takes the outcomes.
     """
 
     def __init__(
@@ -40,47 +41,42 @@ class Activities:
         surroundings: Surroundings,
         lease: Lease,
         courtesy: Courtesy,
-        report: Callable[[Outcome], Awaitable[None]],
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._lease = lease
         self._courtesy = courtesy
-        self._report = report
+        self._context = copy_context()  # what one activity sets in its context is not seen by the next
         self.running: dict[str, RunningAttempt] = {}
         self._told: set[str] = set()
 
-    async def run(self, delivery: TaskDelivery) -> None:
-        """Run one delivered attempt, and see to what follows from it."""
+    async def run(self, delivery: TaskDelivery) -> Outcome | None:
+        """Run one delivered attempt; its outcome, or None when there is none (yet) and all is seen to."""
         try:
-            body = await self._ask(
-                delivery.task, partial(read_bytes, self._store, delivery.task.instance_id, delivery.task.body)
-            )
-            request = wire.decode_request(body)
+            request = await self._request(delivery.task)
         except HistoryCorruptedError as error:
             # Written by a later release, perhaps: a worker of that one can read it.
             await self._leave_to_others(delivery, delivery.task.id, str(error))
-            return
+            return None
         failures = list(request.failures) + [worker_lost() for _ in range(delivery.deliveries - 1)]
         if delivery.is_cancel_requested:
-            await self._cancelled(delivery, request)
-            return
+            return self._cancelled(delivery, request)
+        if delivery.dead_letter:
+            return self._failed(delivery, request, [*failures, dead_lettered(delivery.dead_letter)])
         if delivery.deliveries > 1 and delivery.task.attempt > request.options.retry.max_attempts:
-            await self._failed(delivery, request, failures)
-            return
+            return self._failed(delivery, request, failures)
         activity = self._surroundings.registry.activity(request.name)
         if activity is None:
             missing = DefinitionError(
                 f"this worker serves the queue of activity {request.name!r}, but does not have it."
             )
             await self._leave_to_others(delivery, request.name, str(missing))
-            return
+            return None
         if request.first_started_us is None:
-            request = replace(request, first_started_us=self._now_us())
+            request = changed(request, first_started_us=self._now_us())
         if self._is_too_late(request):
             spent = timed_out("schedule_to_close: the time for all attempts is over")
-            await self._failed(delivery, request, [*failures, spent])
-            return
+            return self._failed(delivery, request, [*failures, spent])
         attempt = RunningAttempt(
             delivery,
             request,
@@ -89,7 +85,8 @@ class Activities:
             environment=self._surroundings.environment,
             beat=self._beat,
             encode_details=wire.encode_payload,
-            previous_details=await self._details(delivery),
+            previous_details=None if delivery.task.details is None else await self._details(delivery),
+            context=self._context.copy(),
         )
         self.running[delivery.task.id] = attempt
         try:
@@ -97,12 +94,12 @@ class Activities:
         except PayloadUnreadable as error:
             # A worker with the key, or with the codec that wrote it, can do it.
             await self._leave_to_others(delivery, f"{request.name} {error.code}", str(error))
-            return
+            return None
         finally:
             self.running.pop(delivery.task.id, None)
         if len(failures) > len(request.failures):
             request = replace(request, failures=tuple(failures))
-        await self._follow_up(attempt, request, ending)
+        return await self._follow_up(attempt, request, ending)
 
     def stop(self, task_id: str, why: Stop) -> None:
         """Tell an attempt to stop, if it runs here."""
@@ -128,12 +125,18 @@ class Activities:
 
     # --- what follows -----------------------------------------------------------------------------------------------
 
-    async def _follow_up(self, attempt: RunningAttempt, request: ActivityRequest, ending: Ending) -> None:
+    async def _request(self, task: Task) -> ActivityRequest:
+        body = task.body
+        if wire.apart_in(body):
+            body = await self._ask(task, partial(read_bytes, self._store, task.instance_id, body))
+        return wire.decode_request(body)
+
+    async def _follow_up(self, attempt: RunningAttempt, request: ActivityRequest, ending: Ending) -> Outcome | None:
         delivery = attempt.delivery
         match ending:
             case Returned(result=result):
                 made = delivery.task.attempt
-                await self._say(delivery, e.ActivityCompleted(request.path, result, made, request.failures))
+                return self._outcome(delivery, e.ActivityCompleted(request.path, result, made, request.failures))
             case Failed(failure=failure, retry_after_us=retry_after_us):
                 failures = [*request.failures, failure]
                 delay_us = delay_before_next(
@@ -144,20 +147,18 @@ class Activities:
                     retry_after_us=retry_after_us,
                 )
                 if delay_us is None:
-                    await self._failed(delivery, request, failures)
-                else:
-                    await self._retry(attempt, replace(request, failures=tuple(failures)), delay_us)
+                    return self._failed(delivery, request, failures)
+                await self._retry(attempt, replace(request, failures=tuple(failures)), delay_us)
             case Stopped(why=Stop.CANCELLED):
-                await self._cancelled(delivery, request)
+                return self._cancelled(delivery, request)
             case Stopped(why=Stop.DRAINED) if request.options.retry.max_attempts == 1:
                 instance_id = delivery.task.instance_id
                 why = f"activity {request.name!r} of {instance_id} was interrupted and runs at most once: it fails"
                 self._surroundings.environment.say("warning", why, {"instance_id": instance_id})
-                await self._failed(delivery, request, [*request.failures, worker_lost()])  # it has begun: at most once
+                return self._failed(delivery, request, [*request.failures, worker_lost()])  # it has begun: at most once
             case Stopped(why=Stop.DRAINED):
                 await self.give_back(delivery)
-            case Stopped():
-                return  # lost: it is another's now
+        return None  # it is tried again, or given back, or another's by now
 
     async def _retry(self, attempt: RunningAttempt, request: ActivityRequest, delay_us: int) -> None:
         task = attempt.delivery.task
@@ -177,16 +178,16 @@ class Activities:
         except ConflictError:
             return  # the lease is another's by now, and so is the operation
 
-    async def _failed(self, delivery: TaskDelivery, request: ActivityRequest, failures: list[Failure]) -> None:
+    def _failed(self, delivery: TaskDelivery, request: ActivityRequest, failures: list[Failure]) -> Outcome:
         *earlier, last = failures
-        await self._say(delivery, e.ActivityFailed(request.path, last, len(failures), tuple(earlier)))
+        return self._outcome(delivery, e.ActivityFailed(request.path, last, len(failures), tuple(earlier)))
 
-    async def _cancelled(self, delivery: TaskDelivery, request: ActivityRequest) -> None:
-        await self._say(delivery, e.ActivityCancelled(request.path, delivery.task.attempt))
+    def _cancelled(self, delivery: TaskDelivery, request: ActivityRequest) -> Outcome:
+        return self._outcome(delivery, e.ActivityCancelled(request.path, delivery.task.attempt))
 
-    async def _say(self, delivery: TaskDelivery, event: e.Event) -> None:
+    def _outcome(self, delivery: TaskDelivery, event: e.Event) -> Outcome:
         message = Message(f"{delivery.task.id}:end", event, self._now_us(), run_id=delivery.task.run_id)
-        await self._report(Outcome(message, delivery))
+        return Outcome(message, delivery)
 
     async def _leave_to_others(self, delivery: TaskDelivery, what: str, why: str) -> None:
         if what not in self._told:  # said once: the same task comes round again and again
@@ -215,8 +216,7 @@ class Activities:
 
     async def _details(self, delivery: TaskDelivery) -> object:
         task = delivery.task
-        if task.details is None:
-            return None
+        assert task.details is not None
         try:
             data = await self._ask(task, partial(read_bytes, self._store, task.instance_id, task.details))
             return self._surroundings.codec.bound_to(task.instance_id).decode(wire.decode_payload(data))

@@ -23,9 +23,6 @@ from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, NewInstan
 CROWDED_BYTES_MAX = 1_000
 """What still travels inline in a turn whose batches would otherwise be larger than a commit may be."""
 
-_NOT_LOOKED_AT = (e.ActivityScheduled, e.ChildScheduled, e.EventSent, e.CustomStatusSet, e.WorkflowCompleted)
-"""What a workflow asked for and said: compared by digest at replay."""
-
 
 class Moving:
     """What is being written, without its large payloads; `put` brings those to safety first.
@@ -138,7 +135,7 @@ async def whole_batches(
     for index, batch in enumerate(stored):
         if wire.apart_in(batch.data):
             events = wire.decode_batch(batch.data).events
-            looked_at = [event for event in events if every or not isinstance(event, _NOT_LOOKED_AT)]
+            looked_at = [event for event in events if every or type(event) not in e.NOT_LOOKED_AT]
             wanted[index] = wire.apart_in_events(looked_at)
     digests = {digest for found in wanted.values() for digest in found}
     if not digests:

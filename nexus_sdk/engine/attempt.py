@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from nexus_sdk.authoring.activity import Activity
@@ -87,6 +89,7 @@ class RunningAttempt:
         beat: Beat,
         encode_details: Callable[[Payload], bytes],
         previous_details: Any,
+        context: Context,
     ) -> None:
         self.delivery = delivery
         self.request = request
@@ -97,6 +100,7 @@ class RunningAttempt:
         self._beat = beat
         self._encode_details = encode_details
         self._previous_details = previous_details
+        self._context = context
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._deadline_us = self._deadline()
@@ -160,7 +164,6 @@ class RunningAttempt:
         except PayloadError as refused:
             return Failed(self._described(refused, retryable=False))
         self._arm()
-        token = current_attempt.set(self)
         value: Any = None
         error: BaseException | None
         try:
@@ -173,7 +176,6 @@ class RunningAttempt:
                 return self._ended_by(error)
         finally:
             self._is_over = True
-            current_attempt.reset(token)
             self._disarm()
             if self._stop is not None and self._task is not None and self._task.cancelling():
                 self._task.uncancel()  # it was this attempt that was told to stop, not the task it runs in
@@ -192,11 +194,13 @@ class RunningAttempt:
 
     async def _call(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any, BaseException | None]:
         """What the function returned, or what it raised in its thread."""
+        run, fn = self._context.run, self._activity.fn
+        run(current_attempt.set, self)
         if self._activity.is_async:
-            return await self._activity.fn(*args, **kwargs), None
-        context = contextvars.copy_context()
-        call = _InThread(self._activity.fn, args, kwargs)
-        await self._loop.run_in_executor(self._environment.executor, context.run, call)
+            made = fn(*args, **kwargs)
+            return await _run_in(self._context, made if hasattr(made, "send") else _awaiting(made)), None
+        call = _InThread(fn, args, kwargs)
+        await self._loop.run_in_executor(self._environment.executor, run, call)
         return call.value, call.error
 
     def _deadline(self) -> int | None:
@@ -283,6 +287,28 @@ class RunningAttempt:
         if retryable:
             return failure
         return replace(failure, retryable=False)
+
+
+@types.coroutine
+def _run_in(context: Context, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """What the coroutine returns: awaited here, in this task, but with its own context around each of its steps."""
+    step = partial(coroutine.send, None)
+    while True:
+        try:
+            surfaced = context.run(step)
+        except StopIteration as end:
+            return end.value
+        try:
+            step = partial(coroutine.send, (yield surfaced))
+        except GeneratorExit:
+            context.run(coroutine.close)
+            raise
+        except BaseException as error:
+            step = partial(coroutine.throw, error)
+
+
+async def _awaiting(something: Awaitable[Any]) -> Any:
+    return await something
 
 
 class _InThread:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.codec import wire
 from nexus_sdk.codec.failures import failure_from
+from nexus_sdk.codec.wire import StoredHistory
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import Execution, Identity, Services
 from nexus_sdk.core.history import Batch, BatchHeader
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
-from nexus_sdk.engine.apart import read_batches
+from nexus_sdk.engine.apart import whole_batches
 from nexus_sdk.engine.environment import Environment
-from nexus_sdk.errors import HistoryCorruptedError
 from nexus_sdk.store.port import InstanceRecord, Loaded, Store, StoredBatch
+
+
+class _Folding:
+    """A history that is folded while it is read: when it has been read, `projection` is there."""
+
+    def __init__(self, history: Iterable[Batch]) -> None:
+        self._history = history
+        self.projection: Projection | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        projection = Projection()
+        for batch in self._history:
+            projection.extend(batch.events)
+            yield batch
+        self.projection = projection
+
+    def fold(self) -> Projection:
+        """The fold, for who needs nothing else."""
+        deque(self, maxlen=0)
+        assert self.projection is not None
+        return self.projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +59,31 @@ class Surroundings:
 
 
 class Instance:
-    """An instance and, once `start` has been called, its live execution.
+    """An instance and, once `execute` has been called, its live execution.
 
-    It is `warm` as long as the store has nothing newer: the conditional commit tells.
+    It is `warm` as long as the store has nothing newer: the conditional commit tells. The history is read when the
+    first is asked for what is in it, once for the execution and the projection.
+
+    Args:
+        history: may be iterated over several times, and raise then what makes it unreadable.
     """
 
-    def __init__(self, record: InstanceRecord, history: Sequence[Batch]) -> None:
+    def __init__(self, record: InstanceRecord, history: Iterable[Batch]) -> None:
         self.record = record
-        self.projection = Projection()
         self.execution: Execution | None = None
-        self._history: list[Batch] = list(history)
-        for batch in history:
-            self.projection.extend(batch.events)
+        self._history = _Folding(history)
+        self._projection: Projection | None = None
+
+    @property
+    def projection(self) -> Projection:
+        """The fold of its history.
+
+        Raises:
+            HistoryCorruptedError: the history cannot be read.
+        """
+        if self._projection is None:
+            self._projection = self._history.fold()
+        return self._projection
 
     def execute(self, surroundings: Surroundings) -> Execution | None:
         """The live execution, replayed if need be; None when this worker does not serve the workflow.
@@ -71,7 +106,8 @@ class Instance:
                 execution.dispose()
                 raise
             self.execution = execution
-            self._history = []
+            self._projection = self._projection or self._history.projection
+            self._history = _Folding(())
         return self.execution
 
     def advanced(self, record: InstanceRecord) -> None:
@@ -88,19 +124,15 @@ class Instance:
 async def open_instance(store: Store, loaded: Loaded) -> Instance:
     """The instance of a full load, with the payloads that lie apart and that its code will look at.
 
+    Its history is decoded and checked when it is read, and not before.
+
     Raises:
-        HistoryCorruptedError: its history does not decode, has a gap, or its chain does not verify.
+        HistoryCorruptedError: payloads that lie apart are not what was written.
     """
     record = loaded.record
-    history = await read_batches(store, record.id, loaded.batches, every=False)
-    wire.verify(history)
-    if not history or history[-1].hash != record.last_hash or history[-1].header.number != record.last_batch:
-        raise HistoryCorruptedError(
-            f"{record.id}: its record says that {record.last_batch} batches were written; the history has "
-            f"{history[-1].header.number if history else 0}, or another one.",
-            hint="Restore the store from a backup; nothing was changed.",
-        )
-    return Instance(record, history)
+    stored = await whole_batches(store, record.id, loaded.batches, every=False)
+    data = [batch.data for batch in stored]
+    return Instance(record, StoredHistory(record.id, data, last_number=record.last_batch, last_hash=record.last_hash))
 
 
 def append(

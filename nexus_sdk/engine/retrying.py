@@ -9,6 +9,7 @@ from nexus_sdk.core.options import RetryPolicy, RetryRule
 from nexus_sdk.core.request import ActivityRequest
 
 WORKER_LOST = "WorkerLost"
+DEAD_LETTERED = "DeadLettered"
 TIMED_OUT = "TimedOut"
 HEARTBEAT_TIMED_OUT = "HeartbeatTimedOut"
 
@@ -16,6 +17,11 @@ HEARTBEAT_TIMED_OUT = "HeartbeatTimedOut"
 def worker_lost() -> Failure:
     """The failure of an attempt whose worker died, or lost its lease, before it reported anything."""
     return Failure(WORKER_LOST, "the worker died, or lost its lease, while it ran the attempt", ("builtins:Exception",))
+
+
+def dead_lettered(why: str) -> Failure:
+    """The failure of an activity that the store's queue has given up."""
+    return Failure(DEAD_LETTERED, f"the queue gave it up: {why}", ("builtins:Exception",), retryable=False)
 
 
 def timed_out(what: str, kind: str = TIMED_OUT) -> Failure:

@@ -7,6 +7,7 @@ bells may be lost. An idle worker has no task but this one.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from nexus_sdk.engine.attempt import Stop
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
-from nexus_sdk.engine.mail import Mail, Outcome
+from nexus_sdk.engine.mail import Mail
 from nexus_sdk.engine.persistence import until_available
 from nexus_sdk.engine.turns import Taken, Turns
 from nexus_sdk.engine.waiting import sleep, sleep_until
@@ -67,14 +68,19 @@ class Worker:
         self.id = f"worker-{environment.randomness.token()[:12]}"
         self._store = store
         self._environment = environment
+        longest = store.capabilities.lease_seconds_max
+        if longest is not None and options.lease_seconds > longest:
+            options = replace(options, lease_seconds=longest)
         self._options = options
         self._lease = Lease(self.id, options.lease_seconds)
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
         self._courtesy = Courtesy(environment.clock, environment.randomness)
         self._turns = Turns(store, self._surroundings, self._lease, self._claiming, self._courtesy, options.warm_max)
-        self._activities = Activities(store, self._surroundings, self._lease, self._courtesy, self._report)
+        self._activities = Activities(store, self._surroundings, self._lease, self._courtesy)
         self._mail: dict[str, Mail] = {}
         self._moving: set[str] = set()
+        self._looking: list[asyncio.Future[None]] = []
+        """Who waits until an instance is no longer moved."""
         self._failing: dict[str, int] = {}
         self._tried: set[tuple[str, int]] = set()
         """The blocked instances that were tried again, at which batch; of those that are still blocked there."""
@@ -82,11 +88,12 @@ class Worker:
         self._is_first_round = True
         self._blocked_cursor: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held: set[str] = set()
-        """The tokens of the activities that run here."""
+        self._held: dict[str, str] = {}
+        """The activities that run here: whose each is, by its delivery's token."""
+        self._running_of: Counter[str] = Counter()
+        """How many activities of an instance run here."""
         self._meanwhile: set[str] = set()
         """The tokens of what commits have brought while `receive` was under way: it may bring them, too."""
-        self._starting = 0
         self._claimed = 0
         """So many slots are kept free for what the calls of the store that are in flight may bring."""
         self._is_receiving = False
@@ -143,7 +150,9 @@ class Worker:
         self._mail.setdefault(instance_id, Mail()).is_retry = True
         self._move(instance_id)
         while instance_id in self._moving:
-            await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+            moved = asyncio.get_running_loop().create_future()
+            self._looking.append(moved)
+            await moved
 
     def wake(self) -> None:
         """Look for work now, though nobody rang: what this worker serves has changed."""
@@ -243,7 +252,8 @@ class Worker:
             self._mail.setdefault(delivery.instance_id, Mail()).delivery = delivery
             self._move(delivery.instance_id)
         else:
-            self._start_activity(delivery)
+            self._hold(delivery)
+            self._spawn(self._follow(delivery))
 
     @property
     def _queues(self) -> frozenset[str]:
@@ -251,7 +261,7 @@ class Worker:
         return named if named is not None else self._surroundings.registry.task_queues
 
     def _slots_free(self) -> int:
-        return self._options.concurrency - len(self._activities.running) - self._starting - self._claimed
+        return self._options.concurrency - len(self._held) - self._claimed
 
     @contextmanager
     def _claiming(self, wanted: int) -> Iterator[Claim | None]:
@@ -275,19 +285,45 @@ class Worker:
 
     # --- activities -------------------------------------------------------------------------------------------------
 
-    def _start_activity(self, delivery: TaskDelivery) -> None:
-        self._starting += 1
-        self._held.add(delivery.token)
-        self._spawn(self._run_activity(delivery))
+    async def _follow(self, delivery: TaskDelivery) -> None:
+        """Run an activity and what follows from it, as long as that is one thing after another: its instance's turn,
+        the activity that this turn asks for, and so on. So a sequence of steps is one task of the event loop.
+        """
+        following: TaskDelivery | None = delivery
+        while following is not None:
+            following = await self._step(following)
 
-    async def _run_activity(self, delivery: TaskDelivery) -> None:
-        self._starting -= 1
+    async def _step(self, delivery: TaskDelivery) -> TaskDelivery | None:
         try:
-            await self._activities.run(delivery)
+            outcome = await self._activities.run(delivery)
         finally:
-            self._held.discard(delivery.token)
-            if self._is_starved:
-                self._bell.ring()
+            self._let_go(delivery)
+        if outcome is None:
+            return None
+        instance_id = delivery.task.instance_id
+        self._mail.setdefault(instance_id, Mail()).outcomes.append(outcome)
+        task = asyncio.current_task()
+        if self._running_of[instance_id] or (task is not None and task.cancelling()):
+            # What others of the same fan-out bring in this tick is one turn with it; and an activity that has cancelled
+            # the task it runs in must not have cancelled a turn.
+            self._move(instance_id)
+            return None
+        if instance_id in self._moving:
+            return None
+        self._moving.add(instance_id)
+        return await self._move_on(instance_id)
+
+    def _hold(self, delivery: TaskDelivery) -> None:
+        self._held[delivery.token] = delivery.task.instance_id
+        self._running_of[delivery.task.instance_id] += 1
+
+    def _let_go(self, delivery: TaskDelivery) -> None:
+        instance_id = self._held.pop(delivery.token)
+        self._running_of[instance_id] -= 1
+        if not self._running_of[instance_id]:
+            del self._running_of[instance_id]
+        if self._is_starved:
+            self._bell.ring()
 
     def _unknown(self, instance_id: str, deliveries: tuple[TaskDelivery, ...]) -> list[TaskDelivery]:
         """Those that did not come here before: a commit that was repeated may hand out what `receive` has brought."""
@@ -295,33 +331,56 @@ class Worker:
         ended = {outcome.delivery.token for outcome in mail.outcomes} if mail is not None else set()
         return [delivery for delivery in deliveries if delivery.token not in self._held and delivery.token not in ended]
 
-    async def _report(self, outcome: Outcome) -> None:
-        instance_id = outcome.delivery.task.instance_id
-        self._mail.setdefault(instance_id, Mail()).outcomes.append(outcome)
-        self._move(instance_id)
-
     # --- turns ------------------------------------------------------------------------------------------------------
 
     def _move(self, instance_id: str) -> None:
         """See that the instance's mail is worked off, by one task at a time."""
         if instance_id not in self._moving:
             self._moving.add(instance_id)
-            self._spawn(self._move_on(instance_id))
+            self._spawn(self._move_and_follow(instance_id))
 
-    async def _move_on(self, instance_id: str) -> None:
+    async def _move_and_follow(self, instance_id: str) -> None:
+        following = await self._move_on(instance_id)
+        if following is not None:
+            await self._follow(following)
+
+    async def _move_on(self, instance_id: str) -> TaskDelivery | None:
+        """Work off the mail; an activity that the last turn asked for, to be run by the same task."""
+        following: TaskDelivery | None = None
         try:
             while mail := self._mail.pop(instance_id, None):
-                taken = await self._turn(instance_id, mail)
-                for delivery in self._unknown(instance_id, taken.deliveries):
-                    if self._is_receiving:
-                        self._meanwhile.add(delivery.token)
-                    self._accept(delivery)
-                for task_id in taken.stopped:
-                    self._activities.stop(task_id, Stop.CANCELLED)
-                if taken.is_ready or self._is_starved:
-                    self._bell.ring()
+                if following is not None:
+                    self._spawn(self._follow(following))
+                following = self._take_up(instance_id, await self._turn(instance_id, mail))
         finally:
             self._moving.discard(instance_id)
+            self._tell_lookers()
+        return following
+
+    def _take_up(self, instance_id: str, taken: Taken) -> TaskDelivery | None:
+        """Begin what a turn has led to, up to the last activity, which is returned."""
+        following: TaskDelivery | None = None
+        for delivery in self._unknown(instance_id, taken.deliveries):
+            if self._is_receiving:
+                self._meanwhile.add(delivery.token)
+            if self._is_draining:
+                self._spawn(self._give_back(delivery))
+                continue
+            if following is not None:
+                self._spawn(self._follow(following))
+            self._hold(delivery)
+            following = delivery
+        for task_id in taken.stopped:
+            self._activities.stop(task_id, Stop.CANCELLED)
+        if taken.is_ready or self._is_starved:
+            self._bell.ring()
+        return following
+
+    def _tell_lookers(self) -> None:
+        looking, self._looking = self._looking, []
+        for waiting in looking:
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def _turn(self, instance_id: str, mail: Mail) -> Taken:
         try:
@@ -392,16 +451,15 @@ class Worker:
     # --- small things -----------------------------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(work))
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once never comes to its work
+        task.add_done_callback(self._ended)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         """Nothing that goes wrong in one piece of work may be silent, or end the worker."""
-        try:
-            await work
-        except Exception as error:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self._say("error", f"unexpected: {error!r}", exc_info=error)
 
     def _say(self, level: str, event: str, **fields: Any) -> None:

@@ -66,6 +66,7 @@ class TaskState:
     hold: Hold = field(default_factory=Hold)
     deliveries: int = 0
     is_cancel_requested: bool = False
+    dead_letter: str = ""
 
     def due_us(self) -> int:
         """From when on it may be delivered."""
@@ -81,14 +82,17 @@ class TaskState:
             self.task = replace(self.task, attempt=self.task.attempt + 1)
         self.deliveries += 1
         self.hold.take(token, until_us)
-        return TaskDelivery(self.task, token, self.deliveries, self.is_cancel_requested)
+        return self._delivery(token)
 
     def held_by(self, holder: str) -> TaskDelivery | None:
         """The delivery that this holder has, if he has one."""
         token = self.hold.token
         if token is None or not is_held_by(token, holder):
             return None
-        return TaskDelivery(self.task, token, self.deliveries, self.is_cancel_requested)
+        return self._delivery(token)
+
+    def _delivery(self, token: str) -> TaskDelivery:
+        return TaskDelivery(self.task, token, self.deliveries, self.is_cancel_requested, self.dead_letter)
 
 
 @dataclass(slots=True)
@@ -290,7 +294,7 @@ class Item:
         if self.hold_of(delivery) is None:
             raise lost(delivery)
         state = self.tasks[delivery.task.id]
-        state.task, state.deliveries = task, 0
+        state.task, state.deliveries, state.dead_letter = task, 0, ""
         state.hold.free()
 
     def release(self, delivery: Delivery, not_before_us: int | None) -> None:

@@ -178,13 +178,15 @@ class TaskDelivery:
     """An activity to be run, leased.
 
     `task.attempt` counts: a delivery after a lost lease has the next number. `deliveries` says how often this
-    attempt's message was delivered (1: nobody had it before). `is_cancel_requested`: do not start it.
+    attempt's message was delivered (1: nobody had it before). `is_cancel_requested`: do not start it. `dead_letter`:
+    not empty when the store's queue has given the task up, and why; do not start it, it has failed for that reason.
     """
 
     task: Task
     token: str
     deliveries: int = 1
     is_cancel_requested: bool = False
+    dead_letter: str = ""
 
 
 Delivery = TurnDelivery | TaskDelivery

@@ -174,9 +174,9 @@ class SplitMemoryStore(SplitSteps):
 
     async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
         """The sweep: instances whose outbox, timer, bell or lease needs a look; they are healed and rung for."""
+        await self._heed_dead_letters(before_us)
         with self._lock:
-            found = (item.record.id for item in self._items.values() if item.needs_look(before_us, self._grace_us))
-            instance_ids = [instance_id for instance_id, _ in zip(found, range(limit), strict=False)]
+            instance_ids = [id for id, _ in zip(self._to_be_looked_at(before_us), range(limit), strict=False)]
         for instance_id in instance_ids:
             await self._heal(instance_id)
             await self._ring(instance_id, before_us)

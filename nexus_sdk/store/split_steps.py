@@ -146,7 +146,7 @@ class SplitSteps(Shelf[SplitItem]):
     async def _ack_message(self, delivery: Delivery) -> None:
         receipt = self._receipts.pop(delivery.token, None)
         if receipt is not None:
-            async with self._write("ack"):
+            async with self._write("ack:remove"):
                 self.queue.remove(*receipt)
 
     # --- receiving ------------------------------------------------------------------------------------------------
@@ -154,7 +154,9 @@ class SplitSteps(Shelf[SplitItem]):
     async def _take(self, queue: str, limit: int, lease: Lease, now_us: int) -> AsyncIterator[Delivery]:
         while limit > 0:
             async with self._write("receive:take"):
-                ring = self.queue.take(queue, now_us=now_us, until_us=until_us(lease, now_us))
+                ring = self.queue.take(
+                    queue, now_us=now_us, until_us=until_us(lease, now_us), holder=lease.holder
+                )
             if ring is None:
                 return
             await self._heal(ring.instance_id)
@@ -181,6 +183,32 @@ class SplitSteps(Shelf[SplitItem]):
         until, token = until_us(lease, now_us), next(self._tokens(lease))
         self._receipts[token] = (ring.queue, ring.number)
         return state.lease(token, until) if state is not None else item.lease_turn(token, until)
+
+    # --- the sweep ------------------------------------------------------------------------------------------------
+
+    async def _heed_dead_letters(self, now_us: int) -> None:
+        """What the queue has given up: a bell heals its instance; a task that nobody holds has failed.
+
+        Several may heed the same letter; it is put away last.
+        """
+        while True:
+            async with self._write("dead:take"):
+                letter = self.queue.dead[0] if self.queue.dead else None
+            if letter is None:
+                return
+            await self._heal(letter.instance_id)
+            if letter.task_id:
+                async with self._write("dead:write"):
+                    self._give_up_task(letter, now_us)
+                async with self._write("dead:put"):
+                    self._put_overdue(letter.instance_id, now_us)
+            await self._ring(letter.instance_id, now_us)
+            async with self._write("dead:remove"):
+                self.queue.dead = [other for other in self.queue.dead if other is not letter]
+
+    def _to_be_looked_at(self, before_us: int) -> Iterator[str]:
+        """The sparse index: it may lag where a real one does, so whoever is told of an instance looks for himself."""
+        return (item.record.id for item in self._items.values() if item.needs_look(before_us, self._grace_us))
 
     # --- leaves; all under the lock -------------------------------------------------------------------------------
 
@@ -268,6 +296,15 @@ class SplitSteps(Shelf[SplitItem]):
         for task_id, state in list(item.tasks.items()) if item is not None else ():
             if item is not None and item.is_overdue(state, before_us, self._grace_us):
                 self._put_task(instance_id, task_id, is_overdue=True)
+
+    def _give_up_task(self, letter: Ring, now_us: int) -> None:
+        """Unless the letter is of another attempt, or somebody has the task."""
+        item = self._items.get(letter.instance_id)
+        state = item.tasks.get(letter.task_id) if item is not None else None
+        if item is None or state is None or item.sent_attempts.get(letter.task_id) != letter.attempt:
+            return
+        if state.due_us() <= now_us:
+            state.dead_letter = f"its message was delivered {letter.receives} times and nobody answered for it"
 
     def _hide(self, delivery: Delivery, until: int, *, is_taken: bool = True) -> None:
         receipt = self._receipts.get(delivery.token)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import nexus_sdk
 from nexus_sdk.codec import wire
@@ -20,7 +21,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.store.port import InstanceRecord, Store
 
-PROGRAM = Path(__file__).with_name("served.py")
+HERE = Path(__file__).parent
 ROOT = Path(nexus_sdk.__file__).parent.parent
 
 SCHEDULED = (e.ActivityScheduled, e.ChildScheduled, e.EventSent)
@@ -36,11 +37,14 @@ RESOLVED = (
 )
 
 
-# --- processes ----------------------------------------------------------------------------------------------------
+# --- processes --------------------------------------------------------------------------------------------------------
 
 
-class WorkerProcess:
-    """A worker in a process of its own."""
+class StartedProcess:
+    """A program of this folder in a process of its own, with the store of a folder. `noun`: what it is called."""
+
+    noun: str
+    program: str
 
     def __init__(self, name: str, folder: Path, *arguments: str) -> None:
         self.name = name
@@ -53,7 +57,7 @@ class WorkerProcess:
         }
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), str(folder / "store.db"), *arguments],
+                [sys.executable, str(HERE / self.program), str(folder / "store.db"), *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -84,21 +88,40 @@ class WorkerProcess:
         return self._process.wait()
 
 
-@contextmanager
-def fleet(folder: Path, *arguments: str) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts worker processes, and leaves none behind."""
-    started: list[WorkerProcess] = []
+class WorkerProcess(StartedProcess):
+    """A worker."""
 
-    def start(name: str | None = None, *more: str) -> WorkerProcess:
-        worker = WorkerProcess(name or f"worker{len(started)}", folder, *arguments, *more)
-        started.append(worker)
-        return worker
+    noun, program = "worker", "served.py"
+
+
+class ClientProcess(StartedProcess):
+    """A client, which asks for what its arguments say."""
+
+    noun, program = "client", "calling.py"
+
+
+Started = TypeVar("Started", bound=StartedProcess)
+
+
+@contextmanager
+def fleet(
+    folder: Path,
+    *arguments: str,
+    kind: type[Started] = WorkerProcess,  # type: ignore[assignment]
+) -> Iterator[Callable[..., Started]]:
+    """Starts processes, and leaves none behind."""
+    started: list[Started] = []
+
+    def start(name: str | None = None, *more: str) -> Started:
+        process = kind(name or f"{kind.noun}{len(started)}", folder, *arguments, *more)
+        started.append(process)
+        return process
 
     try:
         yield start
     finally:
-        for worker in started:
-            worker.kill()
+        for process in started:
+            process.kill()
 
 
 async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -108,7 +131,7 @@ async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
             await asyncio.sleep(0.005)
 
 
-# --- the ledger ---------------------------------------------------------------------------------------------------
+# --- the ledger -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -175,7 +198,7 @@ class Ledger:
             assert numbers == sorted(set(numbers)), f"{attempts[0].label}: attempts {numbers}"
 
 
-# --- histories ----------------------------------------------------------------------------------------------------
+# --- histories --------------------------------------------------------------------------------------------------------
 
 
 async def runs_of(store: Store, instance_id: str) -> tuple[InstanceRecord, list[list[Batch]]]:

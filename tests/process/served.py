@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from nexus_sdk import ApplicationError, Context, Nexus, Retry, activity, activit
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.runtimes.local import local_environment
 from nexus_sdk.store.sqlite import SqliteStore, peers
+from nexus_sdk.store.sqlite.connection import Database
 
 PATIENT = Retry(max_attempts=1_000, initial="10ms", jitter="none")
 """Each kill costs an attempt: enough of them that no test runs out."""
@@ -23,22 +25,27 @@ PATIENT = Retry(max_attempts=1_000, initial="10ms", jitter="none")
 TICK = 0.01
 
 
-# --- the ledger -----------------------------------------------------------------------------------------------------
+# --- the ledger -------------------------------------------------------------------------------------------------------
 
 
 def note(kind: str, label: str) -> None:
-    """One line, in one write to a file opened for appending: lines of several processes never mix."""
+    """A line of the ledger about the running attempt."""
     info = activity_info()
     worker = os.environ["NEXUS_TEST_WORKER"]
-    line = "\t".join([kind, label, info.idempotency_key, str(info.attempt), worker, info.instance_id])
-    file = os.open(os.environ["NEXUS_TEST_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    fields = (label, info.idempotency_key, str(info.attempt), worker, info.instance_id)
+    append_line(os.environ["NEXUS_TEST_LEDGER"], kind, *fields)
+
+
+def append_line(path: str | Path, *fields: str) -> None:
+    """One line, in one write to a file opened for appending: lines of several processes never mix."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, f"{line}\n".encode())
+        os.write(file, ("\t".join(fields) + "\n").encode())
     finally:
         os.close(file)
 
 
-# --- activities -----------------------------------------------------------------------------------------------------
+# --- activities -------------------------------------------------------------------------------------------------------
 
 
 async def _effect(label: str, seconds: float = TICK) -> str:
@@ -207,6 +214,18 @@ def app_on(path: str | Path) -> Nexus:
     return Nexus(f"sqlite:///{path}", workflows=WORKFLOWS, activities=ACTIVITIES)
 
 
+def checkpoint_every(pages: int) -> None:
+    """From now on, connections of this process work off SQLite's log so often: sooner than after the usual 1,000."""
+    connect = Database._connect
+
+    def connect_so(self: Database) -> sqlite3.Connection:
+        connection = connect(self)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+        return connection
+
+    Database._connect = connect_so  # type: ignore[method-assign]
+
+
 # --- a worker process -------------------------------------------------------------------------------------------------
 
 
@@ -229,10 +248,13 @@ def main() -> None:
     parser.add_argument("--sweep", type=float, default=2.0)
     parser.add_argument("--drain", type=float, default=30.0)
     parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--checkpoint", type=int, help="pages after which SQLite's log is worked off")
     parser.add_argument("--no-bells", action="store_true", help="no sockets: no rings, and no peer is seen to be dead")
     asked = parser.parse_args()
     if asked.no_bells:
         peers.is_supported = lambda: False
+    if asked.checkpoint is not None:
+        checkpoint_every(asked.checkpoint)
     options = WorkerOptions(
         concurrency=asked.concurrency,
         lease_seconds=asked.lease,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 import nexus_sdk
 from nexus_sdk.store.sqlite import SqliteStore
@@ -21,19 +18,6 @@ CONSTANT = 5
 PAGES_PER_CHECKPOINT = 1_000
 PAGES_PER_COMMIT = 30
 """Generous: a commit of one step touches fewer. Each checkpoint of SQLite's log costs two more fsyncs."""
-
-
-@pytest.fixture
-def strace() -> str:
-    """The path of strace, where it is there and may trace."""
-    found = shutil.which("strace")
-    works = found and subprocess.run([found, "-e", "trace=none", "true"], capture_output=True).returncode == 0
-    if not found or not works:
-        reason = "strace may not trace here" if found else "strace is not installed"
-        if os.environ.get("NEXUS_REQUIRE_COMPONENTS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 async def transactions_of(path: Path, count: int) -> int:

@@ -9,100 +9,21 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nexus_sdk.client.client import Client
-from nexus_sdk.client.status import InstanceStatus
-from nexus_sdk.core.status import Status
 from nexus_sdk.store.sqlite import peers
-from tests.process.fleet import (
-    Ledger,
-    WorkerProcess,
-    check_laws,
-    completions,
-    fleet,
-    handed_out,
-    left_over,
-    runs_of,
-    until,
-)
-from tests.process.served import (
-    app_on,
-    bulky,
-    chain,
-    chain_here,
-    collector,
-    family,
-    fan,
-    mapped,
-    racer,
-    rounds,
-    saga,
-)
+from tests.process.calling import Caller, check_promises, notes_in, read_notes
+from tests.process.fleet import ClientProcess, Ledger, WorkerProcess, fleet, handed_out, left_over, until
+from tests.process.load import Load, check_instances, check_logs
+from tests.process.served import app_on
 
 pytestmark = pytest.mark.skipif(not peers.is_supported(), reason="no local sockets on this platform")
-
-OUTSTANDING = 12
-"""So many instances are under way at any time."""
-
-
-# --- the load ---------------------------------------------------------------------------------------------------------
-
-
-def labels(id: str, count: int, first: int = 0) -> list[str]:
-    return [f"{id}:{number}" for number in range(first, first + count)]
-
-
-SHAPES: dict[str, tuple[Callable[[], Any], Callable[[str], Any]]] = {
-    "chain": (lambda: chain(6), lambda id: labels(id, 6)),
-    "chain_here": (lambda: chain_here(4), lambda id: labels(id, 4)),
-    "fan": (lambda: fan(8), lambda id: labels(id, 8)),
-    "mapped": (lambda: mapped(5), lambda id: [f"{label}+" for label in labels(id, 5)]),
-    "racer": (lambda: racer(), lambda id: ["quick", "timer", "first"]),
-    "family": (lambda: family(3), lambda id: [labels(f"{id}/0.0", 3), labels(f"{id}/0.1", 3)]),
-    "saga": (lambda: saga(3), lambda id: "undone"),
-    "rounds": (lambda: rounds(4, []), lambda id: labels(id, 4, first=1)),
-    "bulky": (lambda: bulky("x" * 300_000), lambda id: 600_000),
-    "collector": (lambda: collector(3, []), lambda id: list(range(9))),
-}
-"""By name: what is started, and the result it must have."""
-
-
-@dataclass
-class Load:
-    """Starts instances, sends them events, waits for their results. What was acknowledged is noted."""
-
-    client: Client
-    random: random.Random
-    results: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    is_enough: bool = False
-
-    async def feed(self) -> None:
-        """Keep instances under way until it is enough."""
-        names = list(SHAPES)
-        while not self.is_enough:
-            if sum(not task.done() for task in self.results.values()) >= OUTSTANDING:
-                await asyncio.sleep(0.005)
-                continue
-            name = names[len(self.results) % len(names)]
-            make, _ = SHAPES[name]
-            handle = await self.client.start(make(), id=f"{name}-{len(self.results)}")
-            self.results[handle.id] = asyncio.create_task(self._follow(name, handle))
-
-    async def _follow(self, name: str, handle: Any) -> Any:
-        if name == "collector":
-            for number in range(9):
-                for _ in range(self.random.choice((1, 1, 2))):  # the same event again counts once
-                    await handle.send_event("item", number, event_id=f"item-{number}")
-                await asyncio.sleep(self.random.choice((0, 0, 0.02)))
-        return await handle.result()
-
 
 # --- the killing ------------------------------------------------------------------------------------------------------
 
@@ -170,52 +91,6 @@ def check_repetitions(ledger: Ledger, kills: Kills, *, repeats_only_at_kills: bo
     return repetitions
 
 
-async def all_instances(client: Client) -> AsyncIterator[InstanceStatus]:
-    cursor = None
-    while True:
-        page = await client.list(limit=500, cursor=cursor)
-        for status in page:
-            yield status
-        if (cursor := page.cursor) is None:
-            return
-
-
-async def check_instances(client: Client, load: Load, ledger: Ledger) -> None:
-    """Every acknowledged start and event is accounted for, every result right and recorded once."""
-    everything = [status async for status in all_instances(client)]
-    families = {f"{id}/0.{child}" for id in load.results if id.startswith("family") for child in (0, 1)}
-    assert {status.id for status in everything} == {*load.results, *families}
-    assert {status.status for status in everything} == {Status.COMPLETED}
-    for id, task in load.results.items():
-        name = id.partition("-")[0]
-        assert task.result() == SHAPES[name][1](id)
-    attempts, done = ledger.attempts(), {(entry.key, entry.attempt) for entry in ledger.entries("done")}
-    recorded: set[str] = set()
-    for status in everything:
-        _, runs = await runs_of(client.store, status.id)
-        for batches in runs:
-            check_laws(batches)
-        for key, event in completions(runs).items():
-            begun = {entry.attempt for entry in attempts[key]}
-            assert event.attempts in begun
-            assert (key, event.attempts) in done
-            assert max(begun) == event.attempts == len(event.failures) + 1  # a kill before it began counts, too
-            assert {failure.type for failure in event.failures} <= {"WorkerLost"}
-            recorded.add(key)
-    losers = {key for key, entries in attempts.items() if entries[0].label.startswith("racer")}
-    assert set(attempts) - recorded <= losers
-    check_compensations(ledger, load)
-
-
-def check_compensations(ledger: Ledger, load: Load) -> None:
-    """Newest first."""
-    begun = list(dict.fromkeys(entry.label for entry in ledger.entries("begun")))
-    for id in load.results:
-        if id.startswith("saga"):
-            undone = [label for label in begun if label.startswith(f"undo {id}:")]
-            assert undone == [f"undo {id}:{number}" for number in (2, 1, 0)]
-
-
 async def run_under_fire(folder: Path, cycles: int, seed: int, *arguments: str) -> tuple[Load, Ledger, Kills, Client]:
     app, ledger, chance = app_on(folder / "store.db"), Ledger(folder), random.Random(seed)
     load = Load(app.client(), random.Random(seed))
@@ -233,18 +108,12 @@ async def run_under_fire(folder: Path, cycles: int, seed: int, *arguments: str) 
     return load, ledger, kills, app.client()
 
 
-def check_logs(folder: Path) -> None:
-    """Being killed is nothing that a worker that lives on should be upset about."""
-    upset = [line for log in folder.glob("*.log") for line in log.read_text().splitlines() if "error" in line.lower()]
-    assert upset == []
-
-
 async def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
     """Leases of an hour: what dead workers held is freed because the store notices that they are dead."""
     load, ledger, kills, client = await run_under_fire(tmp_path, 30, 20_260_716)
     assert len(kills.line) == 30
     assert check_repetitions(ledger, kills) > 0
-    await check_instances(client, load, ledger)
+    await check_instances(client, load.results, ledger)
     await client.store.close()
 
 
@@ -253,5 +122,34 @@ async def test_kills_that_nobody_notices_cost_a_lease_and_nothing_else(tmp_path:
     load, ledger, kills, client = await run_under_fire(tmp_path, 6, 42, "--no-bells", "--lease", "2", "--sweep", "1")
     # On a machine that stands still for two seconds a lease may also be lost without a kill.
     assert check_repetitions(ledger, kills, repeats_only_at_kills=False) > 0
-    await check_instances(client, load, ledger)
+    await check_instances(client, load.results, ledger)
     await client.store.close()
+
+
+async def test_kills_of_clients_and_workers_break_no_promise(tmp_path: Path) -> None:
+    """A client that is killed is followed by one that asks for the same once more: nothing happens twice."""
+    count, chance = 40, random.Random(7)
+    ledger, notes = Ledger(tmp_path), notes_in(tmp_path)
+    notes.touch()
+    with (
+        fleet(tmp_path) as start_worker,
+        fleet(tmp_path, "--count", str(count), kind=ClientProcess) as start_client,
+    ):
+        client, worker = start_client(), start_worker()
+        for _ in range(8):
+            goal, deadline = notes.stat().st_size + chance.randint(1, 400), time.monotonic() + 10
+            await until(lambda g=goal, d=deadline: notes.stat().st_size >= g or time.monotonic() > d)  # type: ignore[misc]
+            if chance.random() < 0.7:
+                client.kill()
+                client = start_client()
+            else:
+                worker.kill()
+                worker = start_worker()
+        assert await client.ended(60) == 0, client.log.read_text()
+        await until(lambda: not any(left_over(tmp_path).values()))
+        check_logs(tmp_path)
+    app = app_on(tmp_path / "store.db")
+    ids = [Caller(app.client(), notes).id_of(number) for number in range(count)]
+    await check_promises(app.client(), read_notes(notes.read_text()))
+    await check_instances(app.client(), ids, ledger)
+    await app.store.close()

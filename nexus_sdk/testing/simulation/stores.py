@@ -107,11 +107,11 @@ class UnrulyQueue(RingQueue):
             RingQueue.remove(self, ring.queue, number)
         return number
 
-    def take(self, queue: str, *, now_us: int, until_us: int) -> Ring | None:
+    def take(self, queue: str, *, now_us: int, until_us: int, holder: str) -> Ring | None:
         """See `RingQueue.take`."""
         until_us = self._bounded(until_us)
         ring = self._take_any(queue, now_us, until_us) if self._strikes("reorder", "take") else None
-        ring = ring or RingQueue.take(self, queue, now_us=now_us, until_us=until_us)
+        ring = ring or RingQueue.take(self, queue, now_us=now_us, until_us=until_us, holder=holder)
         if ring is not None and self._strikes("lost_ring", "take"):
             RingQueue.remove(self, queue, ring.number)  # it does not come back: too old, or received too often
         return ring
