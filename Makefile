@@ -15,7 +15,7 @@ SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test check demo reference docs simulate mutants smoke-versions nightly clean
+.PHONY: help setup format lint types test check demo reference docs simulate mutants bench smoke-versions nightly clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ simulate: $(STAMP) ## random programs under random faults, held to the laws (SEE
 
 mutants: $(STAMP) ## how many seeds it takes the simulation to notice each planted bug
 	$(BIN)/python -m tests.simulation.catching
+
+bench: $(STAMP) ## how fast it is here, beside the raw limits of the disk (BENCH_ARGS="--only W1 --reps 5")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 nightly: ## the whole suite with what takes minutes (pairs of crashes), then on every version of Python that is found
 	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test

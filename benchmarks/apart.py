@@ -48,7 +48,7 @@ def run_apart(
 
 def _run(command: list[str], place: Place, tree: Path | None) -> str:
     """Its last line. The code is compiled beforehand, as that of an installed package is."""
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(place.folder.parent / "bytecode")}
+    environment = {"PYTHONPYCACHEPREFIX": str(place.folder.parent / "bytecode"), **os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     folder = tree or Path(__file__).parent.parent
     ended = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -58,18 +58,14 @@ def _run(command: list[str], place: Place, tree: Path | None) -> str:
 def measured(workload: Workload, place: Place, count: int, limit_seconds: float) -> Numbers:
     """The numbers of one run in this process, with the limits of the same moments where any time is given to them."""
     if not limit_seconds:
-        return asyncio.run(_numbers(workload, place, count))
+        return asyncio.run(workload.run(place, count))
     before = limits.measure(place.folder, limit_seconds)
-    numbers = asyncio.run(_numbers(workload, place, count))
+    numbers = asyncio.run(workload.run(place, count))
     after = limits.measure(place.folder, limit_seconds)
     numbers |= {f"raw_{name}_per_s": (before[name] + after[name]) / 2 for name in before}
     if "per_s" in numbers:
         numbers["of_raw_commits"] = numbers["per_s"] / numbers["raw_commits_of_one_row_per_s"]
     return numbers
-
-
-async def _numbers(workload: Workload, place: Place, count: int) -> Numbers:
-    return await workload.run(place, count)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """`python -m benchmarks beside PATH`: our workloads in a harness that runs other engines, in turn with them.
 
-The harness is a folder with a `run.py` that lists cases and runs ``peer_NAME.py`` with the Python of ``venv-NAME`` under
-``$PERF``. It is left as it is: a copy of it gets our peer and our cases.
+The harness is a folder with a `run.py` that lists cases and runs ``peer_NAME.py`` with the Python of ``venv-NAME``,
+which is under ``$PERF``. It is left as it is: a copy of it gets our peer and our cases.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def run(harness: Path, arguments: Sequence[str]) -> int:
             path.chmod(path.stat().st_mode | 0o200)
         shutil.copy(PEER, copied / PEER.name)
         (copied / "run.py").write_text(program.read_text().replace(BEFORE, CASES + BEFORE, 1))
-        out = [] if any(argument.startswith("--out") for argument in arguments) else ["--out", f"{folder}/results.jsonl"]
+        out = (
+            [] if any(argument.startswith("--out") for argument in arguments) else ["--out", f"{folder}/results.jsonl"]
+        )
         command = [sys.executable, "run.py", *arguments, *out]
         return subprocess.run(command, cwd=copied, env={**os.environ, "PERF": str(perf)}).returncode
 

@@ -64,8 +64,8 @@ ALL = (
         15,
         1,
         cold_start.imported,
-        ("ms_over_bare", "modules", "installed_mb", "ms_bare"),
-        (Target("ms_over_bare", at_most=60), Target("modules", at_most=199), Target("installed_mb", at_most=15)),
+        ("cpu_ms_over_bare", "ms_over_bare", "modules", "installed_mb", "cpu_ms_bare"),
+        (Target("cpu_ms_over_bare", at_most=60), Target("modules", at_most=199), Target("installed_mb", at_most=15)),
     ),
     Workload(
         "W6",
@@ -74,8 +74,8 @@ ALL = (
         writes.of_one,
         WRITES_SHOWN,
         (
-            Target("transactions_each", at_most=1.01),
-            Target("fsyncs_each", at_most=1.01),
+            Target("transactions_each", at_most=1.02),  # the first turn and the end are no steps
+            Target("fsyncs_each", at_most=1.02),  # two more at each checkpoint of SQLite's log
             Target("bytes_each", at_most=10_240),
         ),
     ),

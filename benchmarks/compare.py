@@ -1,4 +1,4 @@
-"""`python -m benchmarks compare A B`: two revisions of this repository, run in turn, so that both meet the same moments."""
+"""`python -m benchmarks compare A B`: two revisions of this repository, in turn, so that both meet the same moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our workloads in the form that the harness of `python -m benchmarks beside` runs. Copied into it; not imported here."""
+"""Our workloads as the harness of `python -m benchmarks beside` runs them. Copied into it, and not imported here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from common import main, rate  # the harness's own
+from common import main, rate  # type: ignore[import-not-found]  # the harness's own
 
 from benchmarks.measures import Numbers
 from benchmarks.workloads import fan_out, many, replay, sleeping, steps

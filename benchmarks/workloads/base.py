@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measures import Numbers
 
@@ -65,10 +66,10 @@ class Workload:
     name: str
     count: int
     tiny: int
-    run: Callable[[Place, int], Awaitable[Numbers]]
+    run: Callable[[Place, int], Coroutine[Any, Any, Numbers]]
     shown: tuple[str, ...]
     targets: tuple[Target, ...] = ()
-    prepare: Callable[[Place, int], Awaitable[None]] | None = None
+    prepare: Callable[[Place, int], Coroutine[Any, Any, None]] | None = None
 
     @property
     def summary(self) -> str:

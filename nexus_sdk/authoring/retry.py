@@ -8,7 +8,7 @@ from typing import Literal
 
 from nexus_sdk.authoring.duration import Duration, optional_us, text_of, to_us
 from nexus_sdk.authoring.names import check_defined_name
-from nexus_sdk.core.options import RetryPolicy, RetryRule
+from nexus_sdk.core.options import RetryPolicy, RetryRule, class_name
 from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError, InvalidArgument
 
@@ -89,8 +89,6 @@ class Retry:
 
 
 def _names(kinds: object, what: str) -> tuple[str, ...]:
-    from nexus_sdk.core.failure import class_name
-
     listed = kinds if isinstance(kinds, tuple | list | set | frozenset) else (kinds,)
     names = []
     for kind in listed:

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nexus_sdk.core.events import IGNORABLE_FROM, KINDS, Event
+from nexus_sdk.core.frozen import blank_of
 from nexus_sdk.core.payload import APART, Payload
 from nexus_sdk.errors import HistoryCorruptedError
 
@@ -85,7 +86,7 @@ def _writer(kind: type, tag: int | None, steps: _Steps) -> Any:
 def _reader(kind: type, tag: int | None, steps: _Steps, given: Mapping[str, Any]) -> Any:
     start = 0 if tag is None else 1
     least = next((i for i in range(len(steps)) if all(_has_default(field) for field, _ in steps[i:])), len(steps))
-    names: dict[str, Any] = {"blank": _blank(kind), "kind": kind, "refuse": _refuse_short, "least": least}
+    names: dict[str, Any] = {"blank": blank_of(kind), "kind": kind, "refuse": _refuse_short, "least": least}
     lines = ["def read(row, bodies):", f"    size = len(row) - {start}"]
     lines += ["    if size < least:", "        refuse(kind, size, least)", "    made = blank()"]
     for index, (field, form) in enumerate(steps):
@@ -110,15 +111,6 @@ def _finder(kind: type, steps: _Steps) -> Any:
             names[f"find{index}"] = form.find
             lines.insert(-1, f"    find{index}(value.{field.name}, payloads)")
     return _compiled("find", lines, names, kind)
-
-
-def _blank(kind: Any) -> type:
-    """A class with the slots of a frozen one, and not frozen: its instances are filled, and then become of that class.
-
-    So a value is made in a third of the time that the `__init__` of a frozen dataclass takes.
-    """
-    body = {"__slots__": kind.__dict__["__slots__"], "__init__": object.__init__, "__setattr__": object.__setattr__}
-    return type(f"Blank{kind.__name__}", (kind.__base__,), body)
 
 
 def _compiled(name: str, lines: Sequence[str], names: dict[str, Any], kind: type) -> Any:
@@ -273,7 +265,7 @@ def write_body(payload: Payload) -> bytes | list[bytes] | None:
     return payload.data if payload.reference is None else [payload.digest]
 
 
-_BLANK_PAYLOAD: Any = _blank(Payload)
+_BLANK_PAYLOAD: Any = blank_of(Payload)
 _NEITHER = (None, None)
 
 

@@ -129,7 +129,7 @@ class Execution:
             BlockingError: code and history disagree, or the code broke a rule. The execution is of no more use.
         """
         self.ledger.open_history(batches)
-        with self._on_stage():
+        with self.on_stage():
             for batch in batches:
                 self._begin_turn(batch.header.stamped_at_us)
                 self.ledger.open_recorded(batch.events)
@@ -142,7 +142,7 @@ class Execution:
         For who asks what the code would do: whoever explores an execution has put a ledger of his own in its place.
         """
         self._begin_turn(now_us)
-        with self._on_stage():
+        with self.on_stage():
             if isinstance(effect, e.Event):
                 self._dispatch(effect)
             else:
@@ -167,10 +167,9 @@ class Execution:
         return not isinstance(event, e.LookRequested)
 
     def receive(self, event: e.Event) -> None:
-        """Record a live input and run the code until every fiber waits."""
+        """Record a live input and run the code until every fiber waits; `on_stage`."""
         self.ledger.append(event)
-        with self._on_stage():
-            self._apply(event)
+        self._apply(event)
 
     def due_before(self, limit_us: int) -> tuple[int, str] | None:
         """The earliest deadline up to `limit_us` that was set before this turn: (when, path)."""
@@ -187,14 +186,14 @@ class Execution:
         return None if deadline is None else deadline[0]
 
     def fire(self, path: str) -> None:
-        """Fire the deadline of `path`, live: the earliest one."""
+        """Fire the deadline of `path`, live: the earliest one; `on_stage`."""
         self._deadlines.pop()
         self.receive(e.TimerFired(path))
 
     def dispose(self) -> None:
         """Drop a suspended run: no `finally` of its async generators runs; those of helper coroutines run inert."""
         self.rules.is_disposing = True
-        with self._on_stage():
+        with self.on_stage():
             while self._fibers:  # newest first; code that is being thrown away may start yet another one
                 self._fibers.popitem()[1].program.dispose()
             self.ready.clear()
@@ -224,7 +223,7 @@ class Execution:
     # --- inputs -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _on_stage(self) -> Iterator[None]:
+    def on_stage(self) -> Iterator[None]:
         """Where workflow code runs: operations know their workflow, and asyncio is out of sight."""
         token = running.set(self)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from nexus_sdk.core.options import class_name
 from nexus_sdk.core.payload import DETAILS, Codec, Payload
 
 ExceptionKind: TypeAlias = type[BaseException] | str
@@ -53,11 +54,6 @@ def details_of(failure: Failure, codec: Codec, type_: Any = Any) -> Any:
         PayloadError: it does not fit the type.
     """
     return None if failure.details is None else codec.bound_to(DETAILS).decode(failure.details, type_)
-
-
-def class_name(kind: type[BaseException]) -> str:
-    """The name under which `Failure.lineage` lists a class."""
-    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def lineage_of(error: BaseException) -> tuple[str, ...]:

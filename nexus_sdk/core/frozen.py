@@ -30,8 +30,9 @@ def changed(value: T, **changes: Any) -> T:
 
 def blank_of(kind: Any) -> type:
     """A class with the slots of a frozen dataclass, and not frozen: an instance may become one of that class."""
-    body = {"__slots__": kind.__dict__["__slots__"], "__setattr__": object.__setattr__, "__init__": object.__init__}
-    return type(f"Blank{kind.__name__}", (kind.__base__,), body)
+    own = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    # Both of the latter, or the interpreter takes the slow way to either: they share a slot.
+    return type(f"Blank{kind.__name__}", (kind.__base__,), {"__slots__": kind.__dict__["__slots__"], **own})
 
 
 def _copier(kind: Any) -> Any:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 DEFAULT_QUEUE = "default"
 
 
+def class_name(kind: type[BaseException]) -> str:
+    """The name under which retry rules and `Failure.lineage` list a class."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
 @dataclass(frozen=True, slots=True)
 class RetryRule:
     """For failures of these types: how often, and after which delays.

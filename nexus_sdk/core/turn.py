@@ -40,25 +40,30 @@ def take_turn(execution: Execution, messages: Sequence[Message], now_us: int) ->
         BlockingError: the code broke a rule. The execution is of no more use, and nothing has happened.
     """
     execution.begin_turn(now_us)
-    _start(execution, now_us)
-    waiting = deque(sorted(messages, key=lambda message: (message.accepted_at_us, message.number)))
+    waiting = deque(sorted(messages, key=_in_order) if len(messages) > 1 else messages)
     used: list[Message] = []
     suspended: list[e.Event] = []
-    while execution.end is None and not suspended:
-        deadline = execution.due_before(now_us)
-        if waiting and (deadline is None or waiting[0].accepted_at_us <= deadline[0]):
-            message = waiting.popleft()
-            used.append(message)
-            if isinstance(message.event, e.WorkflowSuspended):
-                suspended.append(message.event)
-            elif _is_meant(execution, message):
-                execution.receive(message.event)
-        elif deadline is not None:
-            execution.fire(deadline[1])
-        else:
-            break
+    with execution.on_stage():
+        _start(execution, now_us)
+        while execution.end is None and not suspended:
+            deadline = execution.due_before(now_us)
+            if waiting and (deadline is None or waiting[0].accepted_at_us <= deadline[0]):
+                message = waiting.popleft()
+                used.append(message)
+                if isinstance(message.event, e.WorkflowSuspended):
+                    suspended.append(message.event)
+                elif _is_meant(execution, message):
+                    execution.receive(message.event)
+            elif deadline is not None:
+                execution.fire(deadline[1])
+            else:
+                break
     events = (*execution.ledger.take_events(), *suspended)
     return Turn(events, tuple(used), tuple(waiting), tuple(execution.ledger.take_log()))
+
+
+def _in_order(message: Message) -> tuple[int, int]:
+    return message.accepted_at_us, message.number
 
 
 def _start(execution: Execution, now_us: int) -> None:

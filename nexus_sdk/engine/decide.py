@@ -15,6 +15,9 @@ from nexus_sdk.engine.instance import Instance, Surroundings
 from nexus_sdk.errors import BlockingError, PayloadError, TurnFailedError
 
 
+_HOLDS = (e.WorkflowSuspended, e.WorkflowResumed)
+
+
 class Verdict(Enum):
     """What is to be done with the mail."""
 
@@ -53,10 +56,10 @@ def decide(
     if status.is_finished:
         return Decision(Verdict.FINISHED, used=tuple(messages))
     for message in messages:
-        if isinstance(message.event, e.WorkflowTerminated):
+        if type(message.event) is e.WorkflowTerminated:
             return Decision(Verdict.ADVANCE, (message.event,), tuple(messages))
     # Of the requests to hold it and to let it go on, the latest counts.
-    holds = [m for m in messages if isinstance(m.event, e.WorkflowSuspended | e.WorkflowResumed)]
+    holds = [m for m in messages if type(m.event) in _HOLDS]
     suspension = holds[-1] if holds and isinstance(holds[-1].event, e.WorkflowSuspended) else None
     is_resumed = bool(holds) and suspension is None
     if status is Status.SUSPENDED and not is_resumed:
@@ -67,7 +70,7 @@ def decide(
         if not is_resumed and not is_retry and instance.record.build == surroundings.build:
             return Decision(Verdict.HOLD)
     spent = tuple(m for m in holds if m is not suspension)
-    rest = [m for m in messages if m not in spent]
+    rest = [m for m in messages if m not in spent] if spent else list(messages)
     try:
         return _run(instance, rest, spent, now_us, surroundings)
     except (BlockingError, PayloadError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from nexus_sdk.authoring.registry import Registry
@@ -13,6 +13,7 @@ from nexus_sdk.codec.failures import failure_from
 from nexus_sdk.codec.wire import StoredHistory
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import Execution, Identity, Services
+from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.history import Batch, BatchHeader
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
@@ -149,4 +150,4 @@ def append(
     number = record.last_batch + 1
     header = BatchHeader(record.id, record.run_id, number, turn_id, causes, now_us, worker, build)
     data, digest = wire.encode_batch(header, events, record.last_hash)
-    return StoredBatch(record.run_id, number, turn_id, data), replace(record, last_batch=number, last_hash=digest)
+    return StoredBatch(record.run_id, number, turn_id, data), changed(record, last_batch=number, last_hash=digest)

@@ -42,6 +42,11 @@ class Mail:
             return self.loaded
         return self.delivery.messages if self.delivery is not None else ()
 
+    @property
+    def size(self) -> int:
+        """How many messages there are."""
+        return len(self.outcomes) + len(self.inbox)
+
     def messages(self) -> list[Message]:
         """All messages, those of the inbox first."""
         return [read_message(message) for message in self.inbox] + [outcome.message for outcome in self.outcomes]
@@ -53,4 +58,4 @@ class Mail:
 
     def last_number(self) -> int:
         """The number of the latest inbox message among them, 0 for none."""
-        return max((message.number for message in self.inbox), default=0)
+        return max([message.number for message in self.inbox], default=0)

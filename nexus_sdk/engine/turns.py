@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
+from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.apart import Moving, commit_set_apart, read_messages
 from nexus_sdk.engine.birth import continued, first_batch
@@ -204,7 +205,7 @@ class Turns:
         return due_us is None or due_us > self._now_us()
 
     async def _advance(self, instance: Instance, decision: Decision, mail: Mail) -> Taken:
-        if not any(event.is_terminal for event in decision.events):
+        if len(decision.used) < mail.size and not any([event.is_terminal for event in decision.events]):
             # Outcomes that came too late for a turn that holds the instance wait in the inbox, with everything else.
             used = {message.id for message in decision.used}
             await self._send_outcomes(mail, [outcome for outcome in mail.outcomes if outcome.message.id not in used])
@@ -219,7 +220,7 @@ class Turns:
     async def _hold(self, instance: Instance, mail: Mail) -> Taken:
         await self._send_outcomes(mail, tuple(mail.outcomes))
         if mail.delivery is not None:
-            held = replace(instance.record, held_through=mail.last_number(), wake_at_us=None)
+            held = changed(instance.record, held_through=mail.last_number(), wake_at_us=None)
             commit = Commit(held, held.run_id, held.last_batch, (), settles=(mail.delivery,))
             await self._write(commit)
         self.forget(instance.record.id)
@@ -228,33 +229,42 @@ class Turns:
     # --- the commit -------------------------------------------------------------------------------------------------
 
     async def _commit(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Taken:
-        before = instance.record
-        prepared = self._prepared(instance, decision, mail, held_through)
+        commit = self._prepared(instance, decision, mail, held_through)
+        size = sum([len(batch.data) for batch in commit.batches]) + len(commit.record.failure or b"")
+        if size > self._store.capabilities.payload_bytes_max:
+            commit = await self._set_apart(commit)
+        # No more than its own: if the reply is lost, only those are handed out again when the commit is repeated.
+        sent = sum([type(send) is Task and send.queue != LOCAL for send in commit.sends])
+        with self._claiming(sent) as claim:
+            committed = await self._write(changed(commit, claim=claim))
+        self._keep_warm(instance, commit.record)
+        self._say_what_happened(decision, commit.record.id)
+        stopped = tuple([send.task_id for send in commit.sends if type(send) is CancelTask])
+        return Taken(committed.deliveries, stopped, committed.is_ready)
+
+    async def _set_apart(self, prepared: Commit) -> Commit:
+        """For a turn that may hold large payloads: whatever it sends is in its batches, too."""
         set_apart = partial(commit_set_apart, self._store, prepared, now_us=self._now_us())
-        commit = await self._ask(before.id, set_apart)
+        commit = await self._ask(prepared.record.id, set_apart)
         size = sum(len(batch.data) for batch in commit.batches)
         if size > self._store.capabilities.commit_bytes_max:
             raise PayloadTooLarge(
-                f"{before.id}: one turn makes {size} bytes of history; this store takes "
+                f"{commit.record.id}: one turn makes {size} bytes of history; this store takes "
                 f"{self._store.capabilities.commit_bytes_max}.",
                 hint="Pass references instead of large values, or fan out in smaller portions.",
             )
-        # No more than its own: if the reply is lost, only those are handed out again when the commit is repeated.
-        sent = sum(isinstance(send, Task) and send.queue != LOCAL for send in commit.sends)
-        with self._claiming(sent) as claim:
-            committed = await self._write(replace(commit, claim=claim))
-        self._keep_warm(instance, commit.record)
+        return commit
+
+    def _say_what_happened(self, decision: Decision, instance_id: str) -> None:
+        say = self._surroundings.environment.say
         for line in decision.log:
-            self._surroundings.environment.say(line.level, line.event, line.fields)
+            say(line.level, line.event, line.fields)
         for event in decision.events:
-            if isinstance(event, e.WorkflowBlocked):
-                what = f"{before.id} is blocked: {event.failure.type}: {event.failure.message}"
-                self._surroundings.environment.say("warning", what, {"instance_id": before.id, "status": "blocked"})
-            elif isinstance(event, e.WorkflowUnblocked):
-                what = f"{before.id} is no longer blocked"
-                self._surroundings.environment.say("info", what, {"instance_id": before.id, "status": "running"})
-        stopped = tuple(send.task_id for send in commit.sends if isinstance(send, CancelTask))
-        return Taken(committed.deliveries, stopped, committed.is_ready)
+            if type(event) is e.WorkflowBlocked:
+                what = f"{instance_id} is blocked: {event.failure.type}: {event.failure.message}"
+                say("warning", what, {"instance_id": instance_id, "status": "blocked"})
+            elif type(event) is e.WorkflowUnblocked:
+                say("info", f"{instance_id} is no longer blocked", {"instance_id": instance_id, "status": "running"})
 
     def _prepared(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Commit:
         now_us, record, events = self._now_us(), instance.record, decision.events
@@ -279,7 +289,7 @@ class Turns:
             instance.record.last_batch,
             batches,
             sends,
-            tuple(message.number for message in decision.used if message.number),
+            tuple([message.number for message in decision.used if message.number]),
             mail.deliveries(),
         )
 
@@ -290,7 +300,7 @@ class Turns:
             instance.record,
             decision.events,
             turn_id=surroundings.environment.randomness.token(),
-            causes=tuple(message.id for message in decision.used),
+            causes=tuple([message.id for message in decision.used]),
             now_us=stamp_us,
             worker=surroundings.worker_id,
             build=surroundings.build,
@@ -312,9 +322,9 @@ class Turns:
             wake_at_us = execution.next_deadline_us()
             if execution.main is None and created is not None:
                 wake_at_us = created.start_at_us
-        status_set = next((x.value for x in reversed(events) if isinstance(x, e.CustomStatusSet)), None)
+        status_set = next((x.value for x in reversed(events) if type(x) is e.CustomStatusSet), None)
         failure = projection.failure
-        return replace(
+        return changed(
             record,
             status=projection.status,
             updated_us=max(now_us, record.updated_us),

@@ -358,7 +358,7 @@ class Worker:
         return following
 
     def _take_up(self, instance_id: str, taken: Taken) -> TaskDelivery | None:
-        """Begin what a turn has led to, up to the last activity, which is returned."""
+        """Begin what a turn has led to, all but the first activity, which is returned: it goes first."""
         following: TaskDelivery | None = None
         for delivery in self._unknown(instance_id, taken.deliveries):
             if self._is_receiving:
@@ -366,10 +366,11 @@ class Worker:
             if self._is_draining:
                 self._spawn(self._give_back(delivery))
                 continue
-            if following is not None:
-                self._spawn(self._follow(following))
             self._hold(delivery)
-            following = delivery
+            if following is None:
+                following = delivery
+            else:
+                self._spawn(self._follow(delivery))
         for task_id in taken.stopped:
             self._activities.stop(task_id, Stop.CANCELLED)
         if taken.is_ready or self._is_starved:

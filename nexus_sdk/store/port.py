@@ -303,8 +303,9 @@ class Capabilities:
     Attributes:
         can_pull: `receive` works; otherwise deliveries are pushed to a function.
         can_extend: leases can be prolonged.
-        lease_seconds_max: longest lease, None for any.
-        payload_bytes_max: largest payload that travels inline; larger ones are put among the instance's blobs.
+        lease_seconds_max: longest lease, None for any. Workers ask for no longer one.
+        payload_bytes_max: largest payload that travels inline; larger ones are put among the instance's blobs. A body
+            is that and what is said around it: names, and what failed before. A record holds two.
         commit_bytes_max: largest batch of one commit.
         delay_seconds_max: longest delay of a queue message; longer ones the store keeps itself.
         list_lag_seconds: how far `list` and `count` may lag behind.

@@ -16,9 +16,8 @@ from typing import TypeVar
 
 from nexus_sdk.client.client import Client
 from nexus_sdk.core.history import Batch
-from nexus_sdk.errors import StoreUnavailable
 from tests.process.fleet import runs_of
-from tests.process.load import SHAPES, wanted
+from tests.process.load import SHAPES, insist, wanted
 from tests.process.served import app_on, append_line, checkpoint_every
 
 T = TypeVar("T")
@@ -60,12 +59,7 @@ class Caller:
         self._note("finished", id, json.dumps(await self._insist(id, handle.result)))
 
     async def _insist(self, id: str, ask: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await ask()
-            except StoreUnavailable as error:
-                self._note("refused", id, f"{error.code} {error.message}")
-                await asyncio.sleep(0.05)
+        return await insist(ask, lambda error: self._note("refused", id, f"{error.code} {error.message}"))
 
     def _note(self, kind: str, id: str, what: str) -> None:
         append_line(self._notes, kind, id, what)

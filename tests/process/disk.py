@@ -8,7 +8,7 @@ The one rule: what `fsync` or `fdatasync` has returned for is there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -129,10 +129,15 @@ class File:
 
 
 class Disk:
-    """The files of one directory whose names begin with a prefix. See the module."""
+    """The files of one directory whose names begin with a prefix. See the module.
 
-    def __init__(self, prefix: str) -> None:
+    Args:
+        lies_about: names of files whose syncs return and do nothing, for a disk that is not to be trusted.
+    """
+
+    def __init__(self, prefix: str, lies_about: Collection[str] = ()) -> None:
         self._prefix = prefix
+        self._lies_about = lies_about
         self._folder = str(Path(prefix).parent)
         self._names: dict[str, File] = {}
         self._safe_names: dict[str, File] = {}
@@ -172,7 +177,8 @@ class Disk:
     def end_sync(self, call: Call) -> None:
         """A sync has returned: what it found in the cache is safe, and so is the file's name."""
         file, count = self._syncing.pop(call.path)
-        file.sync(count)
+        if Path(call.path).name not in self._lies_about:
+            file.sync(count)
         self.synced.append(Path(call.path).name)
         self._safe_names[call.path] = file
         self._cached_names = [(path, made) for path, made in self._cached_names if made is not file]
@@ -235,9 +241,9 @@ class Moment:
     told: dict[str, str]
 
 
-def moments(trace: Path, prefix: str, outside: Iterable[Path]) -> Iterator[Moment]:
-    """Every moment just before a sync of these files returns, and the end of the run."""
-    disk, told = Disk(prefix), {str(path): "" for path in outside}
+def moments(trace: Path, prefix: str, outside: Iterable[Path], lies_about: Collection[str] = ()) -> Iterator[Moment]:
+    """Every moment just before a sync of these files returns, and the end of the run. See `Disk`."""
+    disk, told = Disk(prefix, lies_about), {str(path): "" for path in outside}
     with trace.open(encoding="ascii") as lines:
         for call in read_trace(lines):
             if call.path in told:

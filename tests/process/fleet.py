@@ -64,6 +64,10 @@ class StartedProcess:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
@@ -187,15 +191,19 @@ class Ledger:
             found.setdefault(entry.key, []).append(entry)
         return found
 
-    def check_keys(self) -> None:
-        """One operation has one idempotency key, over all its attempts; no attempt begins twice."""
+    def check_keys(self, *, is_in_order: bool = True) -> None:
+        """One operation has one idempotency key, over all its attempts; no attempt begins twice.
+
+        `is_in_order`: nor does one begin late, as that of a worker does that stood still before it began.
+        """
         keys: dict[str, set[str]] = {}
         for entry in self.entries():
             keys.setdefault(entry.label, set()).add(entry.key)
         assert {label: found for label, found in keys.items() if len(found) > 1} == {}
         for attempts in self.attempts().values():
             numbers = [entry.attempt for entry in attempts]
-            assert numbers == sorted(set(numbers)), f"{attempts[0].label}: attempts {numbers}"
+            in_order = numbers if is_in_order else sorted(numbers)
+            assert in_order == sorted(set(numbers)), f"{attempts[0].label}: attempts {numbers}"
 
 
 # --- histories --------------------------------------------------------------------------------------------------------

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nexus_sdk.client.client import Client
 from nexus_sdk.client.status import InstanceStatus
 from nexus_sdk.core.status import Status
+from nexus_sdk.errors import StoreUnavailable
 from tests.process.fleet import Ledger, check_laws, completions, runs_of
 from tests.process.served import bulky, chain, chain_here, collector, family, fan, mapped, racer, rounds, saga
+
+T = TypeVar("T")
 
 OUTSTANDING = 12
 """So many instances are under way at any time."""
@@ -41,9 +44,22 @@ SHAPES: dict[str, tuple[Callable[[], Any], Callable[[str], Any]]] = {
 """By name: what is started, and the result it must have."""
 
 
+RESULTS = {name: result for name, (_, result) in SHAPES.items()} | {"gated": lambda id: labels(id, 2)}
+
+
 def wanted(id: str) -> Any:
     """The result of an instance whose id begins with the name of its shape."""
-    return SHAPES[id.partition("-")[0]][1](id)
+    return RESULTS[id.partition("-")[0]](id)
+
+
+async def insist(ask: Callable[[], Awaitable[T]], on_refusal: Callable[[StoreUnavailable], None]) -> T:
+    """The answer, however often the store is unavailable before."""
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailable as error:
+            on_refusal(error)
+            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -54,6 +70,7 @@ class Load:
     random: random.Random
     results: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     is_enough: bool = False
+    refusals: list[StoreUnavailable] = field(default_factory=list)
 
     async def feed(self) -> None:
         """Keep instances under way until it is enough."""
@@ -64,16 +81,22 @@ class Load:
                 continue
             name = names[len(self.results) % len(names)]
             make, _ = SHAPES[name]
-            handle = await self.client.start(make(), id=f"{name}-{len(self.results)}")
+            id = f"{name}-{len(self.results)}"
+            handle = await self._insist(lambda m=make, i=id: self.client.start(m(), id=i, request_id=i))
             self.results[handle.id] = asyncio.create_task(self._follow(name, handle))
 
     async def _follow(self, name: str, handle: Any) -> Any:
         if name == "collector":
             for number in range(9):
                 for _ in range(self.random.choice((1, 1, 2))):  # the same event again counts once
-                    await handle.send_event("item", number, event_id=f"item-{number}")
+                    await self._insist(
+                        lambda n=number: handle.send_event("item", n, event_id=f"item-{n}")  # type: ignore[misc]
+                    )
                 await asyncio.sleep(self.random.choice((0, 0, 0.02)))
-        return await handle.result()
+        return await self._insist(handle.result)
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await insist(ask, self.refusals.append)
 
 
 # --- what must hold ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ async def main() -> None:
     client = app_on(asked.folder / "store.db").client()
     with fleet(asked.folder, "--checkpoint", str(asked.checkpoint)) as start:
         workers = [start(), start()]
+        await until(lambda: all("ready" in worker.log.read_text() for worker in workers))
         await Caller(client, notes_in(asked.folder), SHAPES).call(range(asked.count))
         await until(lambda: not any(left_over(asked.folder).values()))
         for worker in workers:

@@ -10,11 +10,12 @@ from nexus_sdk.core import turn
 from nexus_sdk.engine.activities import Activities
 from nexus_sdk.store.item import Item, TaskState
 from nexus_sdk.store.memory import MemoryStore
-from nexus_sdk.store.outbox import SplitItem
 from nexus_sdk.store.port import Commit, InboxMessage, Send
 from nexus_sdk.store.shelf import Shelf
 from nexus_sdk.store.split import SplitMemoryStore
-from nexus_sdk.store.split_steps import SplitSteps
+from nexus_sdk.store.split import store as split_store
+from nexus_sdk.store.split.item import SplitItem
+from nexus_sdk.store.split.steps import Left, SplitSteps
 from tests.simulation.planting import Patch, edited, mutant
 
 # --- the store: the fence, leases, deliveries -------------------------------------------------------------------------
@@ -110,14 +111,12 @@ def finished_instances_take_messages() -> Iterable[Patch]:
 def sent_through_moved_early() -> Iterable[Patch]:
     """The outbox is crossed out before what is in it is sent."""
 
-    async def heal(self: SplitSteps, instance_id: str) -> None:
-        while (item := self._items.get(instance_id)) is not None and item.is_behind:
-            entry = item.outbox[0]
-            item.sent(entry.number)
-            for index, message in enumerate(entry.sends):
-                await self._send(item, entry, index, message)
+    async def make(self: SplitSteps, instance_id: str, left: Left) -> None:
+        await self._sent(instance_id, left)
+        await real(self, instance_id, left)
 
-    yield SplitSteps, "_heal", heal
+    real = SplitSteps._make
+    yield SplitSteps, "_make", make
 
 
 @mutant
@@ -140,9 +139,9 @@ def off_by_one_send() -> Iterable[Patch]:
     """The last send of a large turn is forgotten."""
     real = SplitItem.add_entry
 
-    def add_entry(self: SplitItem, sends: Iterable[Send], now_us: int) -> None:
+    def add_entry(self: SplitItem, sends: Iterable[Send], now_us: int, tasks: tuple[str, ...] = ()) -> None:
         listed = list(sends)
-        real(self, listed[:-1] if len(listed) > 2 else listed, now_us)
+        real(self, listed[:-1] if len(listed) > 2 else listed, now_us, tasks)
 
     yield SplitItem, "add_entry", add_entry
 
@@ -152,8 +151,7 @@ def purge_before_the_outbox() -> Iterable[Patch]:
     """An instance is erased although what it has to say was not sent yet: a child's outcome, too."""
 
     async def purge(self: SplitMemoryStore, instance_id: str, *, now_us: int, tombstone_seconds: float = 9.0) -> None:
-        async with self._write("purge:write"):
-            self._bury(instance_id, now_us, tombstone_seconds)
+        await self._table.change(instance_id, lambda slot: slot.bury(now_us, tombstone_seconds))
 
     yield SplitMemoryStore, "purge", purge
 
@@ -217,7 +215,7 @@ def anybody_may_try_again() -> Iterable[Patch]:
     yield edited(Item, "retry", "self.hold_of(delivery) is None", "delivery.task.id not in self.tasks")
     yield edited(MemoryStore, "retry", "self._check_settles((delivery,))", "self._item(task.instance_id)")
     held = "item.hold_of(delivery) is None"
-    yield edited(SplitSteps, "_check_held", held, "delivery.task.id not in item.tasks")
+    yield edited(split_store, "check_held", held, "delivery.task.id not in item.tasks")
 
 
 @mutant
@@ -235,14 +233,14 @@ def delays_are_ignored() -> Iterable[Patch]:
 @mutant
 def nobody_looks_for_expired_leases() -> Iterable[Patch]:
     """What a worker held when it died is delivered again if the queue delivers it again, if ever."""
-    yield edited(SplitItem, "is_overdue", "return state.hold.is_free(before_us)", "return False")
+    held = "state.due_us() if state.hold.token is not None"
+    yield edited(SplitItem, "task_look_at_us", held, "1 << 62 if state.hold.token is not None")
 
 
 @mutant
 def nobody_looks_for_lost_bells() -> Iterable[Patch]:
     """An instance whose bell was lost sleeps until something else comes."""
-    ready = "(self.is_ready(before_us) and self._rang_us(grace_us) <= before_us)"
-    yield edited(SplitItem, "needs_look", ready, "False")
+    yield edited(SplitItem, "look_at_us", "if due_us is not None:", "if False:")
 
 
 @mutant
@@ -268,8 +266,7 @@ def refusals_are_not_told() -> Iterable[Patch]:
 @mutant
 def lost_outbox() -> Iterable[Patch]:
     """What a committer who died has left to be sent is forgotten by the next one."""
-    first = "    await self._heal(instance_id)\n    deliveries"
-    yield edited(SplitMemoryStore, "commit", first, "    self._item(instance_id).outbox.clear()\n    deliveries")
+    yield edited(SplitSteps, "_heal", "await self._make(instance_id, left)", "pass")
 
 
 @mutant

@@ -11,15 +11,33 @@ from nexus_sdk.errors import InvalidArgument, PayloadTooLarge
 from nexus_sdk.store.port import TURNS, Lease, Store
 from nexus_sdk.testing.provider_suite import ProviderSuite
 from nexus_sdk.testing.provider_suite.builders import T0, message, new, turn
+from nexus_sdk.testing.provider_suite.deliveries import ClaimLaws
+from nexus_sdk.testing.provider_suite.recovery import RecoveryLaws
+from nexus_sdk.testing.provider_suite.sizes import DelayLaws, SizeLaws
 from nexus_sdk.testing.simulation.stores import LIMITS
 from tests.store.bounded import AROUND_BYTES_MAX, BoundedStore
 
 
-@pytest.mark.parametrize("cloud", LIMITS)
-class TestBoundedStore(ProviderSuite):
+class TestTightestLimits(ProviderSuite):
     @pytest.fixture
-    def store_factory(self, cloud: str) -> Callable[[], Store]:
-        store = BoundedStore(LIMITS[cloud])
+    def store_factory(self) -> Callable[[], Store]:
+        store = BoundedStore(LIMITS["dynamodb"])
+        return lambda: store
+
+    @pytest.fixture
+    def fresh_store(self) -> Callable[[], Store]:
+        return lambda: BoundedStore(LIMITS["dynamodb"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("cloud", ["tables", "firestore"])
+class TestOtherLimits(SizeLaws, DelayLaws, ClaimLaws, RecoveryLaws):
+    @pytest.fixture
+    def store(self, cloud: str) -> Store:
+        return BoundedStore(LIMITS[cloud])
+
+    @pytest.fixture
+    def store_factory(self, store: Store) -> Callable[[], Store]:
         return lambda: store
 
     @pytest.fixture

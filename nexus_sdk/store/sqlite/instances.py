@@ -9,8 +9,8 @@ from typing import Any
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.listing import from_cursor, position_of, to_cursor
 from nexus_sdk.store.port import InstanceRecord, Loaded, NewInstance, Query, RecordPage, StoredBatch
+from nexus_sdk.store.records import attribute_text, unpack
 from nexus_sdk.store.refusals import exists, not_found, purged, unfinished
-from nexus_sdk.store.sqlite.records import attribute_text, unpack
 from nexus_sdk.store.sqlite.work import Work, read_messages
 
 FIND = "SELECT record FROM instances WHERE id = ?"

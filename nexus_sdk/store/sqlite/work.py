@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.item import lost
 from nexus_sdk.store.port import TURNS, Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TurnDelivery
+from nexus_sdk.store.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.refusals import not_found
-from nexus_sdk.store.sqlite.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.sqlite.writer import Effects
 
 _SELECT = """SELECT seq, id, run_id, status, last_batch, request_id, wake_at_us, held_through, pending, last_number,

@@ -11,8 +11,8 @@ from random import Random
 
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities
-from nexus_sdk.store.rings import Ring, RingQueue
 from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.store.split.rings import Ring, RingQueue
 from nexus_sdk.testing.faults import at_sub_step
 from nexus_sdk.testing.simulation.plan import Plan, Rates
 

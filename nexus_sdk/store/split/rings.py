@@ -18,6 +18,7 @@ class Ring:
     Attributes:
         receives: how often it was delivered since it was put, or given back.
         pushed_to: to whom it was delivered without being asked for, on queues that do.
+        receipt: by which it is hidden or removed, on queues that give one.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Ring:
     is_taken: bool = False
     receives: int = 0
     pushed_to: str = ""
+    receipt: str = ""
 
     def is_same(self, other: Ring) -> bool:
         """Whether both refer to the same thing."""
