@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 
 from benchmarks.definitions import asleep, new_app, served
-from benchmarks.measures import Numbers, resident_kb
+from benchmarks.measures import Numbers, Stopwatch, resident_kb
 from benchmarks.workloads.base import Place
 from nexus_sdk import Client
 
@@ -21,17 +20,18 @@ async def sleeping(place: Place, count: int) -> Numbers:
         await _start(client, min(count, 2 * AT_ONCE))
         gc.collect()
         memory, threads, tasks = resident_kb(), threading.active_count(), len(asyncio.all_tasks())
-        began = time.perf_counter()
+        watch = Stopwatch()
         await _start(client, count)
-        started = time.perf_counter() - began
+        started = watch.rates(count)["seconds"]
         while await client.count(status="pending"):  # noqa: ASYNC110  # nothing rings for a count
             await asyncio.sleep(0.01)
-        fell_asleep = time.perf_counter() - began
+        rates = watch.rates(count)
         gc.collect()
         return {
             "kb_each": (resident_kb() - memory) / count,
             "start_seconds": started,
-            "asleep_seconds": fell_asleep,
+            "asleep_seconds": rates["seconds"],
+            "cpu_us_each": rates["cpu_us_each"],
             "threads_more": threading.active_count() - threads,
             "tasks_more": len(asyncio.all_tasks()) - tasks,
         }

@@ -132,10 +132,11 @@ class Client:
         new = moving.instance(new_instance(start, run_id=token(), turn_id=token(), now_us=now_us))
         handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
-            await moving.put(self.store, now_us=now_us)
+            if moving.is_needed:
+                await moving.put(self.store, now_us=now_us)
             record = await self.store.create(new, now_us=now_us)
-            # Again: if another instance of this id was purged in between, they went with it.
-            await moving.put(self.store, now_us=now_us)
+            if moving.is_needed:  # again: if another instance of this id was purged in between, they went with it
+                await moving.put(self.store, now_us=now_us)
         except InstanceExists:
             if on_conflict == "raise":
                 raise

@@ -114,8 +114,13 @@ class ValueCodec(ABC):
             PayloadUnreadable: the bytes are missing, or are no value that this codec wrote.
             PayloadError: they do not fit the type; the message names the path.
         """
-        check_fields(payload)
-        return self.convert(None if payload.encoding == NO_VALUE.encoding else self._unpacked(payload), type_)
+        data = payload.data
+        if type(data) is bytes and payload.encoding == self.name:
+            value = self._read(data)
+        else:
+            check_fields(payload)
+            value = None if payload.encoding == NO_VALUE.encoding else self._unpacked(payload)
+        return self.convert(value, type_)
 
     def can_read(self, encoding: str) -> bool:
         """See `Codec.can_read`."""
@@ -145,12 +150,15 @@ class ValueCodec(ABC):
                 f"this payload is encoded as {payload.encoding!r}; this codec reads {self.name!r}.",
                 hint="Give the app the codec that wrote it: Nexus(…, codec=…).",
             )
+        return self._read(payload.data)
+
+    def _read(self, data: bytes) -> Any:
         try:
-            return self.unpack(payload.data)
+            return self.unpack(data)
         except PayloadUnreadable:
             raise
         except Exception as error:  # bytes that are not its own fail in too many ways to list
             raise PayloadUnreadable(
-                f"{ROOT}: these {len(payload.data):,} bytes are not a value ({type(error).__name__}: {error!s:.200}).",
+                f"{ROOT}: these {len(data):,} bytes are not a value ({type(error).__name__}: {error!s:.200}).",
                 hint="The stored bytes were changed or cut, or a newer version wrote them.",
             ) from error

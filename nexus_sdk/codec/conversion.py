@@ -56,7 +56,7 @@ def convert(value: Any, type_: Any) -> Any:
     Raises:
         PayloadError: it does not fit; the message names the path.
     """
-    if any(type_ is none for none in _NO_TYPE) or (type(value) is type_ and type_ in _PLAIN):
+    if (type(value) is type_ and type_ in _PLAIN) or type_ in _NO_TYPE:
         return value
     try:
         return _check_of(type_)(value)

@@ -10,7 +10,6 @@ moved, without breaking the chain. Messages, requests, payloads and failures out
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NoReturn, TypeVar
 
@@ -31,6 +30,7 @@ from nexus_sdk.codec.shapes import (
 )
 from nexus_sdk.core.events import NOT_LOOKED_AT, Event
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.history import FORMAT, Batch, BatchHeader, Message
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
@@ -191,10 +191,12 @@ def decode_message(data: bytes, *, id: str, accepted_at_us: int, number: int) ->
     """The message of a body, with what the store knows of it.
 
     Raises:
-        HistoryCorruptedError: these are not the bytes of a message, or a newer version wrote it.
+        HistoryCorruptedError: these are not the bytes of a message, or a newer version wrote it, or a payload's bytes do
+            not fit their digest.
     """
     message = _decode(_MESSAGE.read, "message", data)
-    return replace(message, id=id, accepted_at_us=accepted_at_us, number=number)
+    _check_digests("message", _MESSAGE, message)
+    return changed(message, id=id, accepted_at_us=accepted_at_us, number=number)
 
 
 def encode_request(request: ActivityRequest) -> bytes:
@@ -204,7 +206,10 @@ def encode_request(request: ActivityRequest) -> bytes:
 
 def decode_request(data: bytes) -> ActivityRequest:
     """The request of a task's body. Raises `HistoryCorruptedError`."""
-    return _decode(shape_of(ActivityRequest).read, "request", data)
+    shape = shape_of(ActivityRequest)
+    request = _decode(shape.read, "request", data)
+    _check_digests("request", shape, request)
+    return request
 
 
 def encode_failure(failure: Failure) -> bytes:
@@ -302,6 +307,17 @@ def _decode(read: Callable[[Row, Bodies], T], what: str, data: bytes) -> T:
         raise
     except Exception as error:  # garbage fails in too many ways to list
         _fail(what, data, error)
+
+
+def _check_digests(what: str, shape: Shape, value: Any) -> None:
+    """What enters a history vouches for its payloads ever after: they are looked at before."""
+    payloads: list[Payload] = []
+    shape.find(value, payloads)
+    for payload in payloads:
+        if payload.data is not None and sha256(payload.data).digest() != payload.digest:
+            raise HistoryCorruptedError(
+                f"a {what}: the {payload.size} bytes of a payload do not fit their digest.", hint=_CHANGED
+            )
 
 
 def _pack(value: Any) -> bytes:

@@ -25,13 +25,9 @@ from nexus_sdk.core.leaf import Leaf
 from nexus_sdk.core.ledger import Ledger
 from nexus_sdk.core.mailbox import Mailbox
 from nexus_sdk.core.operations.ending import Ending
+from nexus_sdk.core.operations.timer import TimerLeaf
 from nexus_sdk.core.payload import Codec, Payload
-from nexus_sdk.core.program import (
-    Program,
-    event_loop_is_hidden,
-    line_of,
-    suspended_generators_stay_silent,
-)
+from nexus_sdk.core.program import Program, Stage, line_of
 from nexus_sdk.core.refusal import raised_at
 from nexus_sdk.core.rules import Rules
 from nexus_sdk.errors import (
@@ -74,6 +70,23 @@ class Services:
     codec: Codec
     describe: Callable[[BaseException], Failure]
     new_run_id: Callable[[], str]
+
+
+class _OnStage(Stage):
+    """The stage, with `running` set to an execution."""
+
+    __slots__ = ("_execution", "_token")
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    def __enter__(self) -> None:
+        self._token = running.set(self._execution)
+        super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        running.reset(self._token)
 
 
 ProgramFactory = Callable[["Execution", Payload], Program]
@@ -128,12 +141,13 @@ class Execution:
         Raises:
             BlockingError: code and history disagree, or the code broke a rule. The execution is of no more use.
         """
-        self.ledger.open_history(batches)
+        ledger = self.ledger
+        ledger.open_history(batches)
         with self.on_stage():
             for batch in batches:
                 self._begin_turn(batch.header.stamped_at_us)
-                self.ledger.open_recorded(batch.events)
-                while (event := self.ledger.next_input()) is not None:
+                ledger.open_recorded(batch.events)
+                while (event := ledger.next_input()) is not None:
                     self._apply(event)
 
     def explore(self, effect: e.Event | Callable[[], None], now_us: int = 0) -> None:
@@ -185,6 +199,12 @@ class Execution:
         deadline = self._deadlines.next()
         return None if deadline is None else deadline[0]
 
+    def is_asleep(self, until_us: int) -> bool:
+        """Whether it waits for timers alone, and for none of them before that time."""
+        wanted_us = self.next_deadline_us()
+        is_far = wanted_us is not None and wanted_us > until_us
+        return is_far and all(isinstance(leaf, TimerLeaf) for leaf in self.pending.values())
+
     def fire(self, path: str) -> None:
         """Fire the deadline of `path`, live: the earliest one; `on_stage`."""
         self._deadlines.pop()
@@ -222,15 +242,9 @@ class Execution:
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def on_stage(self) -> Iterator[None]:
+    def on_stage(self) -> _OnStage:
         """Where workflow code runs: operations know their workflow, and asyncio is out of sight."""
-        token = running.set(self)
-        try:
-            with suspended_generators_stay_silent(), event_loop_is_hidden():
-                yield
-        finally:
-            running.reset(token)
+        return _OnStage(self)
 
     def _apply(self, event: e.Event) -> None:
         """Let an input take effect and run until every fiber waits."""
@@ -319,10 +333,12 @@ class Execution:
         self._emit_end(self._end_event(self.main))
 
     def _drain(self) -> None:
-        while self.ready:
-            fiber, value, error = self.ready.popleft()
+        ready, rules = self.ready, self.rules
+        while ready:
+            fiber, value, error = ready.popleft()
             fiber.resume(value, error)
-            self.rules.raise_fault()
+            if rules.fault is not None:
+                raise rules.fault
 
     def _end_event(self, main: Fiber) -> e.Output:
         error = main.error
@@ -405,6 +421,7 @@ class Execution:
         try:
             yield
         finally:
+            fiber.put_aside()
             self.fiber = before
 
     def _is_stale(self, path: str) -> bool:

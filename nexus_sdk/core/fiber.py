@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.core.node import Node
 from nexus_sdk.core.operation import Operation
-from nexus_sdk.core.program import Program, Surfaced
+from nexus_sdk.core.program import AWAITED, RAISED, RETURNED, YIELDED, Program, Site
 from nexus_sdk.errors import CancelledError
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class Fiber(Node):
         waiting: the node it is suspended on; None while it runs or is about to.
         interrupts: errors to be raised at its suspension, in order; held back while `shields` is positive.
         saga: the innermost open saga; inherited by the fibers it starts.
-        unused: operations built here and not used yet.
+        fresh: the operation that was built last, if it has not been used yet. Nearly every one is used at once.
+        unused: those before it that have not been used yet.
     """
 
     __slots__ = (
         "execution",
+        "fresh",
         "interrupts",
         "is_cancelled",
         "is_interrupting",
@@ -52,7 +55,7 @@ class Fiber(Node):
     )
 
     def __init__(self, execution: Execution, path: str, program: Program, saga: Saga | None = None) -> None:
-        super().__init__(path)
+        Node.__init__(self, path)
         self.execution = execution
         self.program = program
         self.saga = saga
@@ -63,6 +66,7 @@ class Fiber(Node):
         self.is_started = False
         self.shields = 0
         self.next_number = 0
+        self.fresh: Operation[Any] | None = None
         self.unused: dict[int, weakref.ref[Operation[Any]]] = {}
         if saga is not None:
             saga.helpers.append(self)
@@ -79,31 +83,53 @@ class Fiber(Node):
         if self.is_settled:
             return
         self.is_started = True
-        self.execution.fiber = self
+        execution = self.execution
+        execution.fiber = self
         how, what = self.program.resume(value, error)
-        if how is Surfaced.RAISED and not self._is_unwound_by_itself(what):
+        rules = execution.rules
+        if how is RAISED and not self._is_unwound_by_itself(what):
+            self.fresh = None
             self.unused.clear()  # an exception that leaves the body wins over a forgotten yield
-            self.execution.rules.check_raised(what)
+            rules.check_raised(what)
             self._end(error=what)
             return
-        self.execution.rules.check_dropped()
-        if how is Surfaced.RETURNED:
-            self.execution.rules.check_unused(self)
-            self._end(value=what)
-        elif how is Surfaced.RAISED:
-            self.execution.rules.check_unused(self)
-            self._end(error=what)
-        elif isinstance(what, Operation):
+        is_suspended = how is YIELDED or how is AWAITED
+        is_operation = is_suspended and isinstance(what, Operation)
+        if is_operation:
             what.use()
+        if self.fresh is not None:
+            self.put_aside()
+        if rules.dropped:
+            raise rules.dropped[0]
+        if is_operation:
             self.wait_for(what.start(self, self.next_path()))
+        elif is_suspended:
+            rules.refuse_surfaced(self.program, how, what)
         else:
-            self.execution.rules.refuse_surfaced(self.program, how, what)
+            rules.check_unused(self)
+            self._end(what) if how is RETURNED else self._end(error=what)
+
+    def put_aside(self) -> None:
+        """Look after the operation that was built last and not used at once: it may be used later, or be dropped."""
+        operation = self.fresh
+        if operation is None:
+            return
+        self.fresh = None
+        # What could not even be built has no label; whoever built it has the error.
+        label = getattr(operation, "label", operation.what)
+        on_dropped = partial(self._report_dropped, id(operation), label, operation.site)
+        self.unused[id(operation)] = weakref.ref(operation, on_dropped)
+
+    def _report_dropped(self, key: int, label: str, site: Site | None, _: object) -> None:
+        if self.unused.pop(key, None) is not None:
+            self.execution.rules.report_dropped(label, site)
 
     def wait_for(self, node: Node) -> None:
         """Suspend on a node; interrupts that are due strike at once."""
         self.waiting = node
         node.then(self._on_settled)
-        self._strike()
+        if self.interrupts:
+            self._strike()
 
     def interrupt(self, error: BaseException) -> None:
         """Have `error` raised where the fiber is suspended, once what it waits on has been given up and cleaned up."""

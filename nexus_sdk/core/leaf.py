@@ -21,20 +21,22 @@ class Leaf(Node):
     __slots__ = ("execution", "site")
 
     def __init__(self, fiber: Fiber, path: str, site: Site | None) -> None:
-        super().__init__(path)
-        self.execution = fiber.execution
+        Node.__init__(self, path)
+        self.execution = execution = fiber.execution
         self.site = site
-        self.execution.pending[path] = self
+        execution.pending[path] = self
 
     def accepts(self, event: Event) -> bool:
         """Whether this event means something to it now; others are dropped unrecorded."""
         return not self.is_settled
 
-    def settle_decoded(self, payload: Payload, type_: Any, codec: Codec, what: str) -> None:
-        """Settle with a value; one that does not fit the type raises where the workflow waits.
+    @property
+    def awaited(self) -> str:
+        """What the value is that it waits for, in words."""
+        return "the value"
 
-        Args:
-            what: what the value is, for that error.
+    def settle_decoded(self, payload: Payload, type_: Any, codec: Codec) -> None:
+        """Settle with a value; one that does not fit the type raises where the workflow waits.
 
         Raises:
             PayloadUnreadable: this process cannot read it; another one may, so that is not the workflow's affair.
@@ -44,7 +46,7 @@ class Leaf(Node):
         except PayloadUnreadable:
             raise
         except PayloadError as error:
-            self.refuse(type(error)(f"{what}: {error.message}", hint=error.hint))
+            self.refuse(type(error)(f"{self.awaited}: {error.message}", hint=error.hint))
         else:
             self.accept(value)
 

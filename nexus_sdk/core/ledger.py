@@ -224,8 +224,9 @@ class Ledger:
 
     def _peek(self) -> e.Event | None:
         """The next recorded event that counts: annotations and patch decisions are passed over."""
-        while self._cursor < len(self._recorded):
-            event = self._recorded[self._cursor]
+        recorded = self._recorded
+        while self._cursor < len(recorded):
+            event = recorded[self._cursor]
             if not event.is_ignorable and not isinstance(event, e.PatchDecided):
                 return event
             if isinstance(event, e.CustomStatusSet):

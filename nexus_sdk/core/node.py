@@ -21,21 +21,24 @@ class Node:
         self.is_settled = False
         self.value: Any = None
         self.error: BaseException | None = None
-        self.watchers: list[Callable[[Node], None]] = []
+        self.watchers: list[Callable[[Node], None]] | None = None
 
     def settle(self, value: Any = None, error: BaseException | None = None) -> None:
         """Take the outcome; the first one counts."""
         if self.is_settled:
             return
         self.is_settled, self.value, self.error = True, value, error
-        watchers, self.watchers = self.watchers, []
-        for watcher in watchers:
-            watcher(self)
+        watchers, self.watchers = self.watchers, None
+        if watchers is not None:
+            for watcher in watchers:
+                watcher(self)
 
     def then(self, watcher: Callable[[Node], None]) -> None:
         """Call `watcher` with this node once it has settled, at once if it has."""
         if self.is_settled:
             watcher(self)
+        elif self.watchers is None:
+            self.watchers = [watcher]
         else:
             self.watchers.append(watcher)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from abc import abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -37,11 +36,14 @@ class Operation(Generic[T_co]):
                 f"a {self.what} was built outside a running workflow.",
                 hint="Operations belong in the body of a workflow, or in its async def helpers.",
             )
-        execution.rules.refuse_when_read_only(self.what)
-        self.site: Site | None = site_of(sys._getframe(1))
-        self._fiber = execution.fiber
+        if execution.rules.is_read_only:
+            execution.rules.refuse_when_read_only(self.what)
+        self.site: Site | None = site_of(sys._getframe(2))  # past the constructors
         self._is_used = False
-        self._fiber.unused[id(self)] = weakref.ref(self)
+        self._fiber = fiber = execution.fiber
+        if fiber.fresh is not None:
+            fiber.put_aside()
+        fiber.fresh = self
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         if self._fiber.execution.rules.refuses_await():
@@ -49,22 +51,21 @@ class Operation(Generic[T_co]):
             raise GeneratorExit  # the workflow is being dropped: operations are inert
         return (yield self)  # type: ignore[no-any-return]
 
-    def __del__(self) -> None:
-        # A constructor that raised has no such attribute yet: nothing was forgotten then.
-        if not getattr(self, "_is_used", True) and self._fiber.unused.pop(id(self), None) is not None:
-            self._fiber.execution.rules.report_dropped(self)
-
     def use(self) -> None:
         """Note that it is used; using it twice is the code's fault."""
         if self._is_used:
             raise self._fiber.execution.rules.refuse_second_use(self)
         self._is_used = True
-        self._fiber.unused.pop(id(self), None)
+        fiber = self._fiber
+        if fiber.fresh is self:
+            fiber.fresh = None
+        else:
+            fiber.unused.pop(id(self), None)
 
     def discard(self) -> None:
         """Note that it will not run, and that nobody forgot it."""
-        self._is_used = True
-        self._fiber.unused.pop(id(self), None)
+        if not self._is_used:
+            self.use()
 
     @property
     def is_used(self) -> bool:
@@ -118,7 +119,7 @@ class RecordedOperation(Operation[T_co]):
     def start(self, fiber: Fiber, path: str) -> Node:
         """See `Operation.start`. What cannot be encoded is raised at the line that asked for it."""
         try:
-            self.execution.ledger.output(self, path)
+            fiber.execution.ledger.output(self, path)
         except PayloadError as error:
             refused = Node(path)
             refused.settle(error=error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from contextlib import contextmanager
 from enum import Enum, auto
 from types import CodeType, FrameType
 from typing import Any, Protocol
@@ -22,6 +21,9 @@ class Surfaced(Enum):
     AWAITED = auto()
     RETURNED = auto()
     RAISED = auto()
+
+
+YIELDED, AWAITED, RETURNED, RAISED = Surfaced
 
 
 class Program(Protocol):
@@ -44,33 +46,28 @@ def _do_nothing(_: AsyncGenerator[Any, Any]) -> None:
     """The finalizer does nothing: a suspended workflow must not run its `finally` blocks when it is dropped."""
 
 
-@contextmanager
-def suspended_generators_stay_silent() -> Iterator[None]:
-    """Async generators first iterated in here are freed, when dropped, without running their `finally` blocks.
+class Stage:
+    """Where workflow code runs, around *every* resumption.
 
-    Around *every* resumption: a user's own inner async generator may be first iterated in a later one.
+    Async generators first iterated in here are freed, when dropped, without running their `finally` blocks: a user's
+    own inner async generator may be first iterated in a later resumption. And the running event loop, if there is one,
+    cannot be seen in here: `asyncio.create_task` in a body fails loudly.
     """
-    before = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(firstiter=None, finalizer=_do_nothing)
-    try:
-        yield
-    finally:
-        sys.set_asyncgen_hooks(*before)
 
+    __slots__ = ("_events", "_hooks", "_loop")
 
-@contextmanager
-def event_loop_is_hidden() -> Iterator[None]:
-    """The running event loop, if there is one, cannot be seen in here: `asyncio.create_task` in a body fails loudly."""
-    events = sys.modules.get("asyncio.events")  # not imported: then no loop runs
-    if events is None:
-        yield
-        return
-    loop = events._get_running_loop()
-    events._set_running_loop(None)
-    try:
-        yield
-    finally:
-        events._set_running_loop(loop)
+    def __enter__(self) -> None:
+        self._hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, _do_nothing)
+        self._events: Any = sys.modules.get("asyncio.events")  # not imported: then no loop runs
+        if self._events is not None:
+            self._loop = self._events._get_running_loop()
+            self._events._set_running_loop(None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._events is not None:
+            self._events._set_running_loop(self._loop)
+        sys.set_asyncgen_hooks(*self._hooks)
 
 
 class CoroutineProgram:
@@ -85,12 +82,12 @@ class CoroutineProgram:
         """See `Program.resume`."""
         try:
             if error is None:
-                return Surfaced.AWAITED, self._coroutine.send(value)
-            return Surfaced.AWAITED, self._coroutine.throw(error)
+                return AWAITED, self._coroutine.send(value)
+            return AWAITED, self._coroutine.throw(error)
         except StopIteration as stop:
-            return Surfaced.RETURNED, stop.value
+            return RETURNED, stop.value
         except BaseException as raised:
-            return Surfaced.RAISED, raised
+            return RAISED, raised
 
     def dispose(self) -> None:
         """Close it, innermost first. Its `finally` blocks run, with every operation in them inert.
@@ -118,20 +115,19 @@ class GeneratorProgram:
         try:
             if self._sending is not None:
                 if error is None:
-                    return Surfaced.AWAITED, self._sending.send(value)
-                return Surfaced.AWAITED, self._sending.throw(error)
-            if error is None:
-                self._sending = self._generator.asend(value)
-            else:
-                self._sending = self._generator.athrow(error)
-            return Surfaced.AWAITED, self._sending.send(None)
+                    return AWAITED, self._sending.send(value)
+                return AWAITED, self._sending.throw(error)
+            sending = self._generator.asend(value) if error is None else self._generator.athrow(error)
+            surfaced = sending.send(None)
+            self._sending = sending
+            return AWAITED, surfaced
         except StopIteration as stop:
             self._sending = None
-            return Surfaced.YIELDED, stop.value
+            return YIELDED, stop.value
         except StopAsyncIteration:
-            return Surfaced.RETURNED, None
+            return RETURNED, None
         except BaseException as raised:
-            return Surfaced.RAISED, raised
+            return RAISED, raised
 
     def dispose(self) -> None:
         """Close the helper coroutines it awaits and drop the generator itself: its own `finally` blocks do not run."""
@@ -178,14 +174,17 @@ Site = tuple[CodeType, int]
 """A place in the source: code object and instruction offset. The line is computed only when somebody asks."""
 
 
+_OWN = ("nexus_sdk.core", "nexus_sdk.authoring")
+
+
 def site_of(frame: FrameType | None) -> Site | None:
     """The nearest frame outside this package, going outwards; None when the package itself asked."""
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
+        if not name.startswith(_OWN):
+            return frame.f_code, frame.f_lasti
         if name == "nexus_sdk.core.execution":
             return None  # whatever drives the execution did not ask for anything
-        if not name.startswith(("nexus_sdk.core", "nexus_sdk.authoring")):
-            return frame.f_code, frame.f_lasti
         frame = frame.f_back
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexus_sdk.core.program import Program, Surfaced, line_of
+from nexus_sdk.core.program import Program, Site, Surfaced, line_of
 from nexus_sdk.core.refusal import refused_await, refused_yield, turned_out_foreign
 from nexus_sdk.errors import BlockingError, ReadOnlyError, UnusedOperationError
 
@@ -22,8 +22,10 @@ class Rules:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._fault: BlockingError | None = None
-        self._dropped: list[BlockingError] = []
+        self.fault: BlockingError | None = None
+        """The first breach of the code."""
+        self.dropped: list[BlockingError] = []
+        """Operations that were dropped unused in the step that runs."""
         self._refused_awaits = 0
         self.is_disposing = False
         """The execution is being dropped: operations are inert, nothing is reported."""
@@ -34,17 +36,17 @@ class Rules:
 
     def blame(self, fault: BlockingError) -> BlockingError:
         """Note a fault of the code that no user code may swallow; returned, to be raised."""
-        self._fault = self._fault or fault
+        self.fault = self.fault or fault
         return fault
 
     def raise_fault(self) -> None:
         """Raise the fault that was noted, if any."""
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
 
     def check_raised(self, error: BaseException) -> None:
         """Stop at faults that came out of the body as exceptions."""
-        self._dropped.clear()
+        self.dropped.clear()
         if isinstance(error, KeyboardInterrupt):
             raise error
         fault = turned_out_foreign(self._name, error)
@@ -75,22 +77,17 @@ class Rules:
             )
         )
 
-    def report_dropped(self, operation: Operation[Any]) -> None:
+    def report_dropped(self, label: str, site: Site | None) -> None:
         """An operation was dropped unused."""
         if not self.is_disposing:
-            self._dropped.append(self._unused(operation, "was dropped without being used"))
-
-    def check_dropped(self) -> None:
-        """Raise if an operation was dropped in a step that raised nothing."""
-        if self._dropped:
-            raise self._dropped[0]
+            self.dropped.append(self._unused(label, site, "was dropped without being used"))
 
     def check_unused(self, fiber: Fiber) -> None:
         """Raise if a fiber ends with an operation built and not used."""
         for reference in fiber.unused.values():
             operation = reference()
             if operation is not None:
-                raise self._unused(operation, "is still unused at the end")
+                raise self._unused(operation.label, operation.site, "is still unused at the end")
 
     def refuses_await(self) -> bool:
         """Whether an operation may not be awaited, because the workflow is being dropped.
@@ -102,8 +99,8 @@ class Rules:
         self._refused_awaits += 1
         return self._refused_awaits < 1_000
 
-    def _unused(self, operation: Operation[Any], how: str) -> UnusedOperationError:
+    def _unused(self, label: str, site: Site | None, how: str) -> UnusedOperationError:
         return UnusedOperationError(
-            f"{self._name}: the {operation.label} built at {line_of(operation.site)} {how}.",
+            f"{self._name}: the {label} built at {line_of(site)} {how}.",
             hint="A forgotten `yield` or `await`? To start something now and wait for it later, ctx.spawn it.",
         )

@@ -35,6 +35,11 @@ class Moving:
         self.bytes_max = bytes_max
         self._blobs: dict[str, dict[bytes, bytes]] = {}
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to `put`."""
+        return bool(self._blobs)
+
     async def put(self, store: Store, *, now_us: int) -> None:
         """Make the payloads durable, each for the instance whose it is. Idempotent."""
         for instance_id, blobs in self._blobs.items():

@@ -60,8 +60,11 @@ def new_instance(start: Start, *, run_id: str, turn_id: str, now_us: int) -> New
         encoding=start.arguments.encoding,
     )
     is_put_off = start.start_at_us is not None
-    look = None if is_put_off else inbox_message("start", start.instance_id, e.LookRequested())
+    look = None if is_put_off else InboxMessage("start", start.instance_id, _LOOK)
     return NewInstance(record, batch, look)
+
+
+_LOOK = wire.encode_message(Message("start", e.LookRequested(), 0))
 
 
 def start_digest(workflow: str, arguments: Payload) -> bytes:

@@ -12,7 +12,7 @@ from nexus_sdk.core.ledger import LogLine
 from nexus_sdk.core.status import Status
 from nexus_sdk.core.turn import take_turn
 from nexus_sdk.engine.instance import Instance, Surroundings
-from nexus_sdk.errors import BlockingError, PayloadError, TurnFailedError
+from nexus_sdk.errors import BlockingError, HistoryCorruptedError, PayloadError, TurnFailedError
 
 
 _HOLDS = (e.WorkflowSuspended, e.WorkflowResumed)
@@ -51,7 +51,11 @@ class Decision:
 def decide(
     instance: Instance, messages: Sequence[Message], *, is_retry: bool, now_us: int, surroundings: Surroundings
 ) -> Decision:
-    """Run the instance's code over its messages, as far as its status allows."""
+    """Run the instance's code over its messages, as far as its status allows.
+
+    Raises:
+        HistoryCorruptedError: its history is not what was written.
+    """
     status = instance.record.status
     if status.is_finished:
         return Decision(Verdict.FINISHED, used=tuple(messages))
@@ -73,6 +77,8 @@ def decide(
     rest = [m for m in messages if m not in spent] if spent else list(messages)
     try:
         return _run(instance, rest, spent, now_us, surroundings)
+    except HistoryCorruptedError:
+        raise  # what it decided and what is written cannot be told apart: whoever called knows how to block such a one
     except (BlockingError, PayloadError) as error:
         return blocked(instance, error, spent, surroundings)
 

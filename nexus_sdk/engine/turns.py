@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -47,6 +46,9 @@ from nexus_sdk.store.port import (
 
 T = TypeVar("T")
 
+FAR_US = 60_000_000
+"""An instance that sleeps for longer is not kept warm: a sleeping one costs no memory."""
+
 CONFLICTS_MAX = 5
 """So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
 
@@ -64,7 +66,8 @@ class Turns:
     """Takes turns, keeping recently used instances warm.
 
     Args:
-        claiming: what a commit may hand out to this worker; its slots are kept free until the block is left.
+        claim: what a commit that sends so many tasks may hand out to this worker; its slots are kept free until
+            it is given back to `unclaim`.
         courtesy: when others may have what this worker does not serve.
         warm_max: so many live executions are kept; dropping one changes nothing but time.
     """
@@ -74,14 +77,16 @@ class Turns:
         store: Store,
         surroundings: Surroundings,
         lease: Lease,
-        claiming: Callable[[int], AbstractContextManager[Claim | None]],
+        claim: Callable[[int], Claim | None],
+        unclaim: Callable[[Claim | None], None],
         courtesy: Courtesy,
         warm_max: int,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._lease = lease
-        self._claiming = claiming
+        self._claim = claim
+        self._unclaim = unclaim
         self._courtesy = courtesy
         self._warm: OrderedDict[str, Instance] = OrderedDict()
         self._warm_max = warm_max
@@ -133,10 +138,13 @@ class Turns:
 
     async def _take(self, instance_id: str, mail: Mail) -> Taken:
         try:
-            instance = await self._open(instance_id, mail)
+            return await self._open_and_work_off(instance_id, mail)
         except HistoryCorruptedError as error:
             await self.block(instance_id, mail, error)
             return Taken()
+
+    async def _open_and_work_off(self, instance_id: str, mail: Mail) -> Taken:
+        instance = await self._open(instance_id, mail)
         try:
             return await self._work_off(instance, mail)
         except BaseException:
@@ -235,8 +243,11 @@ class Turns:
             commit = await self._set_apart(commit)
         # No more than its own: if the reply is lost, only those are handed out again when the commit is repeated.
         sent = sum([type(send) is Task and send.queue != LOCAL for send in commit.sends])
-        with self._claiming(sent) as claim:
+        claim = self._claim(sent)
+        try:
             committed = await self._write(changed(commit, claim=claim))
+        finally:
+            self._unclaim(claim)
         self._keep_warm(instance, commit.record)
         self._say_what_happened(decision, commit.record.id)
         stopped = tuple([send.task_id for send in commit.sends if type(send) is CancelTask])
@@ -367,6 +378,9 @@ class Turns:
 
     def _keep_warm(self, instance: Instance, record: InstanceRecord) -> None:
         if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:
+            instance.dispose()
+            return
+        if instance.execution is not None and instance.execution.is_asleep(self._now_us() + FAR_US):
             instance.dispose()
             return
         instance.advanced(record)

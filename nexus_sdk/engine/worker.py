@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -75,7 +74,15 @@ class Worker:
         self._lease = Lease(self.id, options.lease_seconds)
         self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
         self._courtesy = Courtesy(environment.clock, environment.randomness)
-        self._turns = Turns(store, self._surroundings, self._lease, self._claiming, self._courtesy, options.warm_max)
+        self._turns = Turns(
+            store,
+            self._surroundings,
+            self._lease,
+            self._claim,
+            self._unclaim,
+            self._courtesy,
+            options.warm_max,
+        )
         self._activities = Activities(store, self._surroundings, self._lease, self._courtesy)
         self._mail: dict[str, Mail] = {}
         self._moving: set[str] = set()
@@ -263,18 +270,17 @@ class Worker:
     def _slots_free(self) -> int:
         return self._options.concurrency - len(self._held) - self._claimed
 
-    @contextmanager
-    def _claiming(self, wanted: int) -> Iterator[Claim | None]:
-        """A claim for up to so many tasks. Until it is left, nothing else takes their slots."""
+    def _claim(self, wanted: int) -> Claim | None:
+        """A claim for up to so many tasks. Until it is given back to `_unclaim`, nothing else takes their slots."""
         if self._is_draining:
-            yield None
-            return
+            return None
         limit = max(0, min(wanted, self._slots_free()))
         self._claimed += limit
-        try:
-            yield Claim(self._queues | {LOCAL}, limit, self._lease)
-        finally:
-            self._claimed -= limit
+        return Claim(self._queues | {LOCAL}, limit, self._lease)
+
+    def _unclaim(self, claim: Claim | None) -> None:
+        if claim is not None:
+            self._claimed -= claim.limit
 
     async def _give_back(self, delivery: TaskDelivery | TurnDelivery) -> None:
         """What comes while the worker is going down was never begun."""

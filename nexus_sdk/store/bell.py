@@ -29,7 +29,7 @@ class LocalBell:
         self._board = board
         self._lock = threading.Lock()
         self._has_rung = False
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None], int]] = []
 
     async def wait(self) -> None:
         """Return at once if it rang since the last `wait` returned, else when it rings next."""
@@ -40,7 +40,7 @@ class LocalBell:
             if self._has_rung:
                 self._has_rung = False
                 return
-            waiter = (loop, loop.create_future())
+            waiter = (loop, loop.create_future(), threading.get_ident())
             self._waiters.append(waiter)
         try:
             await waiter[1]
@@ -59,9 +59,13 @@ class LocalBell:
             waiters, self._waiters = self._waiters, []
             if not waiters:
                 self._has_rung = True
-        for loop, future in waiters:
+        here = threading.get_ident()
+        for loop, future, thread in waiters:
             try:
-                loop.call_soon_threadsafe(_wake, future)
+                if thread == here:  # a call across threads costs two system calls
+                    _wake(future)
+                else:
+                    loop.call_soon_threadsafe(_wake, future)
             except RuntimeError:  # the loop has ended, and its waiter with it
                 with self._lock:
                     self._has_rung = True

@@ -320,13 +320,15 @@ def still_held(commit: Commit, items: Mapping[str, Item]) -> Iterator[TaskDelive
             yield delivery
 
 
-def lost(delivery: Delivery) -> ConflictError:
-    """The error for a delivery whose lease another holder has taken, or that was settled already."""
+def lost(delivery: Delivery, *others: Delivery) -> ConflictError:
+    """The error for a delivery whose lease another holder has taken, or that was settled already; or for one of some."""
     what = (
         f"the turn of {delivery.instance_id}"
         if isinstance(delivery, TurnDelivery)
         else f"task {delivery.task.id} of {delivery.task.instance_id}"
     )
+    if others:
+        what += f", or one of the {len(others)} others that go with it"
     return ConflictError(
         f"{what}: the lease was lost; another holder has it now, or it was settled.",
         hint="Drop the delivery; nothing was written.",

@@ -409,8 +409,8 @@ class Store(Protocol):
         """Lease what is ready on these queues, at once and without waiting, at most `limit` deliveries.
 
         On `TURNS`: every unfinished instance that has pending messages (past `held_through` when that is set) or
-        whose `wake_at_us` has come, with all its pending messages together. On task queues: tasks whose time has
-        come, by priority (higher first), then by age. Nothing that another holder's lease covers. A task whose lease
+        whose `wake_at_us` has come, with all its pending messages together; who waits is not passed over for ever. On
+        task queues: tasks whose time has come, by priority (higher first), then by age. Nothing that another holder's lease covers. A task whose lease
         ran out is delivered with the next attempt number and `deliveries` counted up.
 
         Waiting is the caller's: ring by `doorbell`, and the clock for `next_due_us` (the earliest `wake_at_us`,

@@ -112,7 +112,9 @@ def test_nested_values_come_back() -> None:
 # --- the form does not change unnoticed -------------------------------------------------------------------------------
 
 GOLDEN = bytes.fromhex((Path(__file__).parent / "batch_format_1.hex").read_text())
-GOLDEN_HASH = "a70850ff5116295c9a940d485ae073b272c58efb8feb4c47cc30e8d97901eeeb"
+GOLDEN_HASH = "8a64bbed3ad7a5ca9e19db72b3a35e6cc69b016cfc25ce4e15855758fa70707e"
+WITH_DEFAULTS = bytes.fromhex((Path(__file__).parent / "batch_format_1_with_defaults.hex").read_text())
+"""The same batch as it was written before the first release: what has its default was not left away."""
 
 
 def golden_events() -> list[e.Event]:
@@ -132,8 +134,10 @@ def test_the_bytes_of_a_batch_are_what_they_always_were() -> None:
     assert hash_.hex() == GOLDEN_HASH
 
 
-def test_the_golden_bytes_are_still_read() -> None:
-    assert list(wire.decode_batch(GOLDEN).events) == golden_events()
+@pytest.mark.parametrize("data", [GOLDEN, WITH_DEFAULTS])
+def test_the_golden_bytes_are_still_read(data: bytes) -> None:
+    batch = wire.decode_batch(data)
+    assert (batch.header, list(batch.events)) == (HEADER, golden_events())
 
 
 # --- evolution --------------------------------------------------------------------------------------------------------

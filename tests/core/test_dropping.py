@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nexus_sdk import Context, workflow
-from nexus_sdk.core.program import suspended_generators_stay_silent
+from nexus_sdk.core.program import Stage
 from tests.core.acts import clean, work
 from tests.core.driver import Driver, names
 
@@ -262,7 +262,7 @@ def test_the_hooks_of_the_host_come_back() -> None:
     before = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(firstiter=None, finalizer=own)
     try:
-        with suspended_generators_stay_silent():
+        with Stage():
             assert sys.get_asyncgen_hooks().finalizer is not own
         Driver(at_a_yield).turn()
         assert sys.get_asyncgen_hooks().finalizer is own

@@ -62,6 +62,9 @@ BUGS: dict[tuple[type | ModuleType, str], dict[str, tuple[str, str]]] = {
     (Item, "messages"): {
         "messages are loaded in any order": ("self.inbox.values()", "reversed(self.inbox.values())"),
     },
+    (Item, "rank"): {
+        "the oldest instance first": ("next(iter(self.inbox.values())).accepted_at_us", "0"),
+    },
     (Item, "cancel_task"): {
         "held tasks are removed": ("if state.hold.token is None:", "if True:"),
         "held tasks are not marked": ("state.is_cancel_requested = True", "pass"),

@@ -64,9 +64,13 @@ class ActivityOperation(RecordedOperation[T_co]):
 
     def leaf(self, fiber: Fiber, path: str) -> Node:
         """See `RecordedOperation.leaf`. The recorded time limit counts, should the code's have changed."""
-        recorded = self.execution.ledger.last_output
+        recorded = fiber.execution.ledger.last_output
         options = recorded.options if isinstance(recorded, e.ActivityScheduled) else self.options
         return ActivityLeaf(fiber, path, self, options.schedule_to_close_us)
+
+
+_UNASKED = Node("")
+"""The truth of activities that nobody could undo."""
 
 
 class ActivityLeaf(Leaf):
@@ -80,15 +84,17 @@ class ActivityLeaf(Leaf):
     def __init__(
         self, fiber: Fiber, path: str, operation: ActivityOperation[Any], schedule_to_close_us: int | None
     ) -> None:
-        super().__init__(fiber, path, operation.site)
+        Leaf.__init__(self, fiber, path, operation.site)
         self.name = operation.name
         self.result_type = operation.result_type
         self.compensate = operation.compensate
         self.scheduled_in_turn = self.execution.turn_number
-        self.truth = Node(path)
-        self.saga: Saga | None = fiber.saga if operation.compensate else None
-        if self.saga is not None:
+        self.saga: Saga | None = None
+        self.truth = _UNASKED
+        if operation.compensate is not None and fiber.saga is not None:
+            self.saga = fiber.saga
             self.saga.in_flight[path] = self
+            self.truth = Node(path)
         if schedule_to_close_us is not None:
             self.execution.add_deadline(self.execution.now_us + schedule_to_close_us, path)
 
@@ -100,8 +106,7 @@ class ActivityLeaf(Leaf):
         """Completed, failed, cancelled or out of time."""
         match event:
             case e.ActivityCompleted(result=payload):
-                what = f"the result of activity {self.name!r}"
-                self.settle_decoded(payload, self.result_type, self.execution.services.codec, what)
+                self.settle_decoded(payload, self.result_type, self.execution.services.codec)
             case e.ActivityFailed(failure=failure, attempts=attempts):
                 self._end(error=self._failed(failure, attempts))
             case e.ActivityCancelled():
@@ -111,6 +116,11 @@ class ActivityLeaf(Leaf):
                 said = "schedule_to_close: the time for all attempts is over"
                 spent = Failure("TimedOut", said, lineage_of(TimeoutError()), retryable=False)
                 self.settle(error=self._failed(spent, 0))
+
+    @property
+    def awaited(self) -> str:
+        """See `Leaf.awaited`."""
+        return f"the result of activity {self.name!r}"
 
     def cancel(self, reason: str = "") -> None:
         """Stop waiting at once; ask the worker to stop, too."""
@@ -122,7 +132,8 @@ class ActivityLeaf(Leaf):
         """See `Leaf.accept`."""
         if self.saga is not None and self.compensate is not None:
             self.saga.completed(self.name, self.compensate, value)
-        self._end(value=value)
+        self._over()
+        self.settle(value)
 
     def refuse(self, error: PayloadError) -> None:
         """See `Leaf.refuse`."""
@@ -138,10 +149,11 @@ class ActivityLeaf(Leaf):
         self.settle(value, error)
 
     def _over(self) -> None:
-        self.forget()
-        if self.saga is not None:
-            self.saga.in_flight.pop(self.path, None)
-        self.truth.settle()
+        self.execution.pending.pop(self.path, None)
+        if self.truth is not _UNASKED:
+            if self.saga is not None:
+                self.saga.in_flight.pop(self.path, None)
+            self.truth.settle()
 
     def _failed(self, failure: Failure, attempts: int) -> ActivityFailed:
         details = details_of(failure, self.execution.services.codec)

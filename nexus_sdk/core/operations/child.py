@@ -98,8 +98,12 @@ class ChildLeaf(Leaf):
             failure = event.failure
             self.settle(error=ChildWorkflowFailed(self.child_id, failure=failure, details=details_of(failure, codec)))
         elif isinstance(event, e.ChildCompleted):
-            what = f"the result of child workflow {self.child_id!r}"
-            self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id), what)
+            self.settle_decoded(event.result, self.result_type, codec.bound_to(self.child_id))
+
+    @property
+    def awaited(self) -> str:
+        """See `Leaf.awaited`."""
+        return f"the result of child workflow {self.child_id!r}"
 
     def cancel(self, reason: str = "") -> None:
         """Ask an attached child to stop, and do not wait for that."""

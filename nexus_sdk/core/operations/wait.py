@@ -67,7 +67,12 @@ class WaitLeaf(Leaf):
     def receive(self, payload: Any) -> None:
         """Take the event. One that does not fit the type is consumed, and raises at the wait."""
         self.forget()
-        self.settle_decoded(payload, self.type_, self.execution.services.codec, f"event {self.name!r}")
+        self.settle_decoded(payload, self.type_, self.execution.services.codec)
+
+    @property
+    def awaited(self) -> str:
+        """See `Leaf.awaited`."""
+        return f"event {self.name!r}"
 
     def apply(self, event: e.Event) -> None:
         """Its time is up."""

@@ -6,7 +6,7 @@ messages, its tasks, their cancellation) happens in that write; only what concer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nexus_sdk.store.item import Item, TaskState, instance_of
@@ -162,8 +162,12 @@ class SplitItem(Item):
             is_taken=state.hold.token is not None and not is_overdue,
         )
 
-    def rings_of(self, task_ids: Iterable[str]) -> list[tuple[Ring, str | None]]:
+    def want(self, task_ids: Sequence[str]) -> None:
+        """These tasks will be asked for: where tasks are read one by one, read them together."""
+
+    def rings_of(self, task_ids: Sequence[str]) -> list[tuple[Ring, str | None]]:
         """The messages of these tasks, as far as they are there, and the tokens of those who hold them."""
+        self.want(task_ids)
         found = ((self.ring_of(task_id), task_id) for task_id in task_ids)
         return [(ring, self.tasks[task_id].hold.token) for ring, task_id in found if ring is not None]
 

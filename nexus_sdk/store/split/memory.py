@@ -7,6 +7,7 @@ one in memory may be told to lose and double its messages.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from nexus_sdk.store.port import Capabilities, InstanceRecord
 from nexus_sdk.store.shelf import Shelf
@@ -129,10 +130,16 @@ class ShelfSlot:
         return self._shelf.is_buried(record, now_us)
 
 
+class HasQueue(Protocol):
+    """Whoever has a queue, which may be exchanged for another one."""
+
+    queue: RingQueue
+
+
 class MemoryQueues:
     """See `Queues`: over whatever queue the store has by now."""
 
-    def __init__(self, store: SplitMemoryStore) -> None:
+    def __init__(self, store: HasQueue) -> None:
         self._store = store
 
     async def put(self, rings: Sequence[Ring], *, now_us: int) -> Sequence[Ring]:

@@ -52,7 +52,7 @@ from nexus_sdk.store.split.steps import (
 )
 
 SETTLED_MAX = 30
-"""So many deliveries are settled by the write of a turn; the others right after it: looked at, they are known as old."""
+"""So many deliveries are settled by the write of a turn, the others right after it: who looks finds them old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,8 @@ class SplitStore(SplitSteps):
         """The write of a commit."""
         item, claim = item_of(slot, commit.record.id), commit.claim
         if not item.check_fence(commit):
-            return Written(False, _still_held(slot, commit), None, item.due_us(), item.due_us())
+            # Whoever made it may have died before it said so.
+            return Written(False, _still_held(slot, commit), None, item.due_us(), item.due_us(), has_new_status=True)
         for delivery in commit.settles:
             if instance_of(delivery) == item.record.id:
                 check_settle(slot, delivery)

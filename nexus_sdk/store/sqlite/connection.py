@@ -16,6 +16,13 @@ from nexus_sdk.store.sqlite import faults
 from nexus_sdk.store.sqlite.schema import MIGRATIONS, VERSION
 
 
+PAGE_BYTES = 1024
+"""Of new files. A step changes a few bytes on each of some pages, and all of each page is written: small ones cost less."""
+
+CHECKPOINT_PAGES = 4_000
+"""So many pages may lie in the log before they are copied into the file."""
+
+
 class Database:
     """The connections of one process to one file. Use each under its lock."""
 
@@ -31,7 +38,7 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._writer_waits = False
         self._left_behind: list[object] = []
-        self.write_lock = threading.RLock()
+        self.write_lock = threading.Lock()  # may be taken on one thread and given back on another
         self.read_lock = threading.RLock()
 
     def is_forked(self) -> bool:
@@ -128,7 +135,9 @@ class Database:
             raise faults.translate(error, self.path) from error
         try:
             self._version(connection)  # a file that is not ours is refused before anything in it is changed
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._prepare(connection)
         except sqlite3.Error as error:
             connection.close()

@@ -6,7 +6,7 @@ The one rule: a lease that ran out keeps its token until somebody else takes it,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nexus_sdk.store.item import is_held_by, lost, until_us
@@ -37,7 +37,12 @@ PROMOTE = """UPDATE tasks SET is_waiting = 0 WHERE seq IN (
     SELECT seq FROM tasks WHERE queue = ? AND is_waiting = 1 AND due_us <= ? ORDER BY due_us LIMIT ?)"""
 _TASK = """id, queue, instance_id, run_id, body, not_before_us, attempt, priority, details,
     deliveries, is_cancel_requested, token"""
-READY_TASKS = f"SELECT seq, {_TASK} FROM tasks WHERE queue = ? AND is_waiting = 0 ORDER BY priority DESC, seq LIMIT ?"
+READY_TASKS = "SELECT seq FROM tasks WHERE queue = ? AND is_waiting = 0 ORDER BY priority DESC, seq LIMIT ?"
+_LEASE_TASKS = f"""UPDATE tasks SET attempt = attempt + (token IS NOT NULL), deliveries = deliveries + 1,
+    token = ? || seq, peer = ?, is_waiting = 1, due_us = ? WHERE seq IN ({READY_TASKS}) RETURNING seq, {_TASK}"""
+_INSERT_TASK = """INSERT INTO tasks (instance_id, id, queue, run_id, priority, not_before_us, attempt, deliveries,
+    is_cancel_requested, token, peer, is_waiting, due_us, details, body)
+    VALUES (?,?,?,?,?,?,?,?,0,?,?,?,?,?,?) ON CONFLICT DO NOTHING"""
 HELD_TASK = f"SELECT {_TASK} FROM tasks WHERE instance_id = ? AND id = ?"
 
 
@@ -98,77 +103,81 @@ def _lease_turns(work: Work, limit: int, taker: Taker) -> Iterator[TurnDelivery]
         yield TurnDelivery(instance_id, row.token, work.messages(instance_id), row.run_id, row.last_batch)
 
 
-def lease_tasks(work: Work, queue: str, limit: int, taker: Taker) -> Iterator[TaskDelivery]:
-    """Lease tasks of a queue that are in line, by priority, then by age."""
-    for row in work.execute(READY_TASKS, (queue, limit)).fetchall():
-        yield _lease_task(work, row, taker)
+def lease_tasks(work: Work, queue: str, limit: int, taker: Taker) -> list[TaskDelivery]:
+    """Lease tasks of a queue that are in line, by priority, then by age. After a lost lease: as the next attempt."""
+    until = until_us(taker.lease, work.now_us)
+    rows = work.execute(_LEASE_TASKS, (f"{taker.token()}.", taker.peer, until, queue, limit)).fetchall()
+    if rows:
+        work.note_due(queue, until, is_free=False)
+    rows.sort(key=lambda row: (-row[8], row[0]))  # by priority and seq: RETURNING promises no order
+    return [_delivery(row[1:]) for row in rows]
 
 
-def _lease_task(work: Work, row: tuple[Any, ...], taker: Taker) -> TaskDelivery:
-    seq, *fields, deliveries, is_cancel_requested, old_token = row
-    task = Task(*fields)
-    if old_token is not None:
-        task = replace(task, attempt=task.attempt + 1)
-    token, until = taker.token(), until_us(taker.lease, work.now_us)
-    work.execute(
-        """UPDATE tasks SET attempt = ?, deliveries = ?, token = ?, peer = ?, is_waiting = 1, due_us = ?
-           WHERE seq = ?""",
-        (task.attempt, deliveries + 1, token, taker.peer, until, seq),
-    )
-    work.note_due(task.queue, until, is_free=False)
-    return TaskDelivery(task, token, deliveries + 1, bool(is_cancel_requested))
+def _delivery(row: Sequence[Any]) -> TaskDelivery:
+    *fields, deliveries, is_cancel_requested, token = row
+    return TaskDelivery(Task(*fields), token, deliveries, bool(is_cancel_requested))
 
 
 def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: Taker | None) -> list[TaskDelivery]:
     """Tasks just sent; returns those that the claim hands out, already leased, then older ones up to its limit."""
-    deliveries: list[TaskDelivery] = []
+    handed: list[Task] = []
     left = claim.limit if claim is not None else 0
     for task in tasks:
         is_local = task.queue == LOCAL
         is_wanted = claim is not None and (is_local or (left > 0 and task.queue in claim.queues))
-        if is_wanted and taker is not None and task.not_before_us <= work.now_us:
-            token, until = taker.token(), until_us(taker.lease, work.now_us)
-            if _insert(work, task, token, taker.peer, until, is_waiting=True):
-                deliveries.append(TaskDelivery(task, token))
-                left -= not is_local
-                work.note_due(task.queue, until, is_free=False)
+        if is_wanted and task.not_before_us <= work.now_us:
+            handed.append(task)
+            left -= not is_local
         else:
             is_waiting = task.not_before_us > work.now_us
-            _insert(work, task, None, None, task.not_before_us, is_waiting=is_waiting)
+            work.execute(_INSERT_TASK, _row(task, None, None, task.not_before_us, is_waiting=is_waiting))
             work.note_due(task.queue, task.not_before_us, is_free=True)
-    if claim is not None and taker is not None:
+    if claim is None or taker is None:
+        return []
+    deliveries = _insert_leased(work, handed, taker) if handed else []
+    if left > 0:
         for queue in sorted(claim.queues - {TURNS}):
-            if left > 0:
-                work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
-                older = list(lease_tasks(work, queue, left, taker))
-                left -= len(older)
-                deliveries.extend(older)
+            work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))
+            older = lease_tasks(work, queue, left, taker)
+            left -= len(older)
+            deliveries.extend(older)
     return deliveries
 
 
-def _insert(work: Work, task: Task, token: str | None, peer: str | None, due_us: int, *, is_waiting: bool) -> bool:
-    inserted = work.execute(
-        """INSERT INTO tasks (instance_id, id, queue, run_id, priority, not_before_us, attempt, deliveries,
-           is_cancel_requested, token, peer, is_waiting, due_us, details, body)
-           VALUES (?,?,?,?,?,?,?,?,0,?,?,?,?,?,?) ON CONFLICT DO NOTHING""",
-        (
-            task.instance_id,
-            task.id,
-            task.queue,
-            task.run_id,
-            task.priority,
-            task.not_before_us,
-            task.attempt,
-            int(token is not None),
-            token,
-            peer,
-            is_waiting,
-            due_us,
-            task.details,
-            task.body,
-        ),
+def _insert_leased(work: Work, tasks: Sequence[Task], taker: Taker) -> list[TaskDelivery]:
+    until = until_us(taker.lease, work.now_us)
+    deliveries = [TaskDelivery(task, taker.token()) for task in tasks]
+    rows = [_row(made.task, made.token, taker.peer, until, is_waiting=True) for made in deliveries]
+    inserted = work.executemany(_INSERT_TASK, rows).rowcount
+    if inserted < len(rows):  # some were there already: whoever has them keeps them
+        deliveries = [made for made in deliveries if _is_held(work, made)]
+    for queue in {made.task.queue for made in deliveries}:
+        work.note_due(queue, until, is_free=False)
+    return deliveries
+
+
+def _is_held(work: Work, delivery: TaskDelivery) -> bool:
+    row = work.execute(HELD_TASK, (delivery.task.instance_id, delivery.task.id)).fetchone()
+    return row is not None and row[-1] == delivery.token
+
+
+def _row(task: Task, token: str | None, peer: str | None, due_us: int, *, is_waiting: bool) -> tuple[Any, ...]:
+    return (
+        task.instance_id,
+        task.id,
+        task.queue,
+        task.run_id,
+        task.priority,
+        task.not_before_us,
+        task.attempt,
+        int(token is not None),
+        token,
+        peer,
+        is_waiting,
+        due_us,
+        task.details,
+        task.body,
     )
-    return bool(inserted.rowcount > 0)
 
 
 def still_held(work: Work, turn: Commit) -> Iterator[TaskDelivery]:
@@ -179,9 +188,9 @@ def still_held(work: Work, turn: Commit) -> Iterator[TaskDelivery]:
         row = work.execute(HELD_TASK, key).fetchone()
         if row is None:
             continue
-        *fields, deliveries, is_cancel_requested, token = row
-        if is_held_by(token, turn.claim.lease.holder):
-            yield TaskDelivery(Task(*fields), token, deliveries, bool(is_cancel_requested))
+        held = _delivery(row)
+        if is_held_by(held.token, turn.claim.lease.holder):
+            yield held
 
 
 # --- holding ----------------------------------------------------------------------------------------------------------

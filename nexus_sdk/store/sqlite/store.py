@@ -191,12 +191,11 @@ class SqliteStore:
                 if position is None or (position[:2] != (run_id, after) and position[2] != status):
                     return
                 await self._post.join()
+                patience = asyncio.get_running_loop().call_later(RECHECK_SECONDS, bell.ring)
                 try:
-                    # Not `wait_for`: until Python 3.12 it may swallow a cancellation when the bell rings meanwhile.
-                    async with asyncio.timeout(RECHECK_SECONDS):
-                        await bell.wait()
-                except TimeoutError:
-                    continue
+                    await bell.wait()
+                finally:
+                    patience.cancel()
         finally:
             self._board.drop_watch(instance_id, bell)
 

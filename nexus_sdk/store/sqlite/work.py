@@ -6,12 +6,12 @@ The one rule: an instance's derived columns (`due_us`, `age_us`, `pending`) are 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.item import lost
-from nexus_sdk.store.port import TURNS, Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TurnDelivery
+from nexus_sdk.store.port import TURNS, Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TaskDelivery
 from nexus_sdk.store.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.refusals import not_found
 from nexus_sdk.store.sqlite.writer import Effects
@@ -24,9 +24,13 @@ _QUEUE_COLUMNS = """pending = ?, last_number = ?, accepted_us = ?, oldest_us = ?
 _UPDATE = f"UPDATE instances SET {_QUEUE_COLUMNS} WHERE seq = ?"
 _UPDATE_RECORD = f"""UPDATE instances SET {_QUEUE_COLUMNS}, run_id = ?, last_batch = ?, wake_at_us = ?,
     held_through = ?, record = ? WHERE seq = ?"""
+_INSERT = """INSERT INTO instances (id, run_id, status, workflow, created_us, last_batch, request_id, wake_at_us,
+    held_through, pending, last_number, accepted_us, oldest_us, due_us, age_us, attributes, record)
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
 _UPDATE_STATUS = "UPDATE instances SET status = ? WHERE seq = ?"
 # Apart from the others, because naming a column rewrites its indexes even when its value stays the same.
 
+_CONSUME = "DELETE FROM inbox WHERE instance_id = ? AND number BETWEEN ? AND ?"
 _SETTLE_TASK = "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND (token = ? OR token IS NULL)"
 
 _FINISHED = frozenset(status.value for status in Status if status.is_finished)
@@ -82,6 +86,7 @@ class Work:
 
     def __init__(self, connection: sqlite3.Connection, effects: Effects, now_us: int) -> None:
         self.execute = connection.execute
+        self.executemany = connection.executemany
         self.effects = effects
         self.now_us = now_us
         self._rows: dict[str, Row | None] = {}
@@ -109,30 +114,56 @@ class Work:
     def insert(self, new: NewInstance) -> None:
         """A new instance with its first batch and message."""
         record = new.record
-        self.execute(
-            """INSERT INTO instances (id, run_id, status, workflow, created_us, last_batch, request_id, wake_at_us,
-               held_through, pending, last_number, accepted_us, attributes, record)
-               VALUES (?,?,?,?,?,?,?,?,?,0,0,0,?,?)""",
-            (
-                record.id,
-                record.run_id,
-                record.status.value,
-                record.workflow,
-                record.created_us,
-                record.last_batch,
-                record.request_id,
-                record.wake_at_us,
-                record.held_through,
-                pack_attributes(record),
-                pack(record),
-            ),
+        data, attributes = pack(record), pack_attributes(record)
+        row = Row(
+            seq=0,
+            id=record.id,
+            run_id=record.run_id,
+            status=record.status.value,
+            last_batch=record.last_batch,
+            request_id=record.request_id,
+            wake_at_us=record.wake_at_us,
+            held_through=record.held_through,
+            pending=0,
+            last_number=0,
+            accepted_us=0,
+            oldest_us=None,
+            token=None,
+            until_us=None,
+            peer=None,
+            attributes=attributes,
+            data=data,
+            record=record,
         )
-        self.append(record.id, new.batch)
-        self._rows.pop(record.id, None)
-        self._insert_attributes(record)
-        self.get(record.id).is_dirty = True  # when it is due is still to be written
         if new.message is not None:
-            self.offer(new.message)
+            self._accept(row, new.message)
+        due_us, age_us = self._order(row)
+        values = (
+            record.id,
+            record.run_id,
+            record.status.value,
+            record.workflow,
+            record.created_us,
+            record.last_batch,
+            record.request_id,
+            record.wake_at_us,
+            record.held_through,
+            row.pending,
+            row.last_number,
+            row.accepted_us,
+            row.oldest_us,
+            due_us,
+            age_us,
+            attributes,
+            data,
+        )
+        row.seq = self.execute(_INSERT, values).lastrowid or 0
+        row.is_dirty = False
+        self._rows[record.id] = row
+        self.append(record.id, new.batch)
+        self._insert_attributes(record)
+        if due_us is not None:
+            self.note_due(TURNS, due_us, is_free=True)
         self.effects.changed.append(record.id)
 
     def append(self, instance_id: str, batch: StoredBatch) -> None:
@@ -196,6 +227,10 @@ class Work:
             return message.if_accepted
         if row.is_finished:
             return message.if_finished or message.if_refused
+        self._accept(row, message)
+        return message.if_accepted
+
+    def _accept(self, row: Row, message: InboxMessage) -> None:
         row.last_number += 1
         row.accepted_us = max(self.now_us, row.accepted_us)
         if row.pending == 0:
@@ -206,18 +241,17 @@ class Work:
         self.execute("INSERT INTO inbox VALUES (?,?,?,?,?,?)", values)
         if message.is_remembered:
             self.execute("INSERT INTO remembered VALUES (?,?)", (row.id, message.id))
-        return message.if_accepted
 
-    def consume(self, row: Row, numbers: Iterable[int]) -> None:
+    def consume(self, row: Row, numbers: Collection[int]) -> None:
         """Remove these messages from the inbox."""
-        wanted = set(numbers)
-        if not wanted:
+        if not numbers:
             return
-        found = self.execute("SELECT number, message_id FROM inbox WHERE instance_id = ?", (row.id,)).fetchall()
-        used = [(row.id, message_id) for number, message_id in found if number in wanted]
-        for key in used:
-            self.execute("DELETE FROM inbox WHERE instance_id = ? AND message_id = ?", key)
-        row.pending -= len(used)
+        first, last = min(numbers), max(numbers)
+        if last - first + 1 == len(numbers):
+            used = self.execute(_CONSUME, (row.id, first, last)).rowcount
+        else:
+            used = self.executemany(_CONSUME, [(row.id, number, number) for number in numbers]).rowcount
+        row.pending -= used
         row.oldest_us, row.is_dirty = None, True
         if row.pending:
             oldest = self.execute("SELECT min(accepted_us) FROM inbox WHERE instance_id = ?", (row.id,))
@@ -235,17 +269,20 @@ class Work:
         Raises:
             ConflictError: another holder has taken one, or it was settled already; the job is undone by its caller.
         """
+        tasks: list[TaskDelivery] = []
         for delivery in deliveries:
-            if isinstance(delivery, TurnDelivery):
-                row = self.find(delivery.instance_id)
-                if row is None or row.token not in (None, delivery.token):
-                    raise lost(delivery)
-                row.free()
-            else:
-                task = delivery.task
-                removed = self.execute(_SETTLE_TASK, (task.instance_id, task.id, delivery.token))
-                if removed.rowcount == 0:
-                    raise lost(delivery)
+            if isinstance(delivery, TaskDelivery):
+                tasks.append(delivery)
+                continue
+            row = self.find(delivery.instance_id)
+            if row is None or row.token not in (None, delivery.token):
+                raise lost(delivery)
+            row.free()
+        if not tasks:
+            return
+        keys = [(delivery.task.instance_id, delivery.task.id, delivery.token) for delivery in tasks]
+        if self.executemany(_SETTLE_TASK, keys).rowcount < len(tasks):
+            raise lost(*tasks)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -263,9 +300,13 @@ class Work:
             if row is not None and row.is_dirty:
                 self._write(row)
 
-    def _write(self, row: Row) -> None:
-        due_us = self.due_us(row)
+    def _order(self, row: Row) -> tuple[int | None, int]:
+        """When its turn may be delivered, and since when it waits."""
         age_us = row.oldest_us if row.pending else row.wake_at_us
+        return self.due_us(row), age_us if age_us is not None else 0
+
+    def _write(self, row: Row) -> None:
+        due_us, age_us = self._order(row)
         queue_columns = (
             row.pending,
             row.last_number,
@@ -275,7 +316,7 @@ class Work:
             row.until_us,
             row.peer,
             due_us,
-            age_us if age_us is not None else 0,
+            age_us,
         )
         if row.record is None:
             self.execute(_UPDATE, (*queue_columns, row.seq))

@@ -1,8 +1,10 @@
 """Group commit: jobs that are ready together share one transaction, and so one fsync.
 
-No linger timer. Jobs of one loop tick make a group; while a group is being written the next one fills itself. A lone
-job with nothing in flight runs inline, on the loop's thread: a thread hop costs as much as a third of a commit. Groups,
-and a lone job that finds the file locked, run on one writer thread.
+No linger timer. Jobs of one loop tick make a group; while a group is being written the next one fills itself. The
+statements of a group run on the loop's thread: between two threads that both want the interpreter, each statement would
+wait for it. What waits for the disk, its COMMIT, runs on the one writer thread. A lone job commits inline, too: a thread
+hop costs as much as a third of a commit. Where another process holds the file's lock, all is done on the writer thread,
+and waits there.
 The one rule: a job that fails hurts only itself.
 """
 
@@ -70,6 +72,7 @@ class Writer:
         """Forget everything under way: after a fork, where its threads and loops do not exist."""
         self._lock = threading.Lock()
         self._pending: list[Job[Any]] = []
+        self._asked: asyncio.AbstractEventLoop | None = None  # the loop that will look at what is pending
         self._is_writing = False
         self._thread: ThreadPoolExecutor | None = None
 
@@ -79,7 +82,9 @@ class Writer:
         job: Job[Result] = Job(work, loop, loop.create_future())
         with self._lock:
             self._pending.append(job)
-        loop.call_soon(self._flush)
+            is_asked, self._asked = self._asked is loop, loop
+        if not is_asked:
+            loop.call_soon(self._flush, loop)
         return await job.future
 
     @property
@@ -97,32 +102,24 @@ class Writer:
 
     # --- groups ---------------------------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
-        jobs = self._take()
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On a loop's thread: write what is pending, unless a group is in flight; then whoever ends that asks again."""
+        with self._lock:
+            if self._asked is loop:
+                self._asked = None
+            jobs = [] if self._is_writing else self._next_locked()
         if not jobs:
             return
-        if len(jobs) > 1:
-            self._hand_over(jobs)
-            return
+        group = _Group(self._database, jobs)
         try:
-            self._run(jobs, waits=False)
+            group.fill(waits=False)
         except Busy:
-            self._hand_over(jobs)
+            self._hand_over(self._write_waiting, jobs)
             return
-        if more := self._next():
-            self._hand_over(more)
-        jobs[0].resolve()
-
-    def _take(self) -> list[Job[Any]]:
-        """The next group, unless one is in flight: then whoever writes takes it."""
-        with self._lock:
-            if self._is_writing:
-                return []
-            return self._next_locked()
-
-    def _next(self) -> list[Job[Any]]:
-        with self._lock:
-            return self._next_locked()
+        if len(jobs) > 1 and not group.is_over:
+            self._hand_over(self._commit, group)
+        else:
+            self._commit(group, loop)
 
     def _next_locked(self) -> list[Job[Any]]:
         jobs = [job for job in self._pending if not job.future.cancelled() and not job.loop.is_closed()]
@@ -130,68 +127,128 @@ class Writer:
         self._is_writing = bool(jobs)
         return jobs
 
-    def _hand_over(self, jobs: list[Job[Any]]) -> None:
+    def _hand_over(self, work: Callable[[Any], None], what: Any) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="nexus-sqlite")
             thread = self._thread
-        thread.submit(self._drain, jobs)
+        thread.submit(work, what)
 
-    def _drain(self, jobs: list[Job[Any]]) -> None:
-        """On the writer thread: this group, and those that fill themselves meanwhile."""
-        while jobs:
-            self._run(jobs, waits=True)
-            more = self._next()
-            loops: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
-            for job in jobs:
-                loops.setdefault(job.loop, []).append(job)
-            for loop, resolved in loops.items():
-                try:
-                    loop.call_soon_threadsafe(_resolve, resolved)
-                except RuntimeError:
-                    continue  # the loop has ended, and whoever waited on it
-            jobs = more
+    def _write_waiting(self, jobs: Sequence[Job[Any]]) -> None:
+        group = _Group(self._database, jobs)
+        group.fill(waits=True)
+        self._commit(group)
 
-    # --- one transaction --------------------------------------------------------------------------------------------
-
-    def _run(self, jobs: Sequence[Job[Any]], *, waits: bool) -> None:
-        """One transaction; every job has its outcome or error afterwards.
-
-        Raises:
-            Busy: not `waits`, and another process is writing. No job was touched.
-        """
-        try:
-            with self._database.write_lock:
-                connection = self._database.writer(waits=waits)
-                self._transact(connection, jobs)
-        except sqlite3.Error as error:
-            if not waits and faults.code_of(error) == faults.BUSY:
-                raise Busy from None
-            self._fail(jobs, faults.translate(error, self._database.path), error)
-        except BaseException as error:  # e.g. the file could not be opened: the callers hear it, not this thread
-            self._fail(jobs, error, None)
-        written = [job.effects for job in jobs if job.error is None]
+    def _commit(self, group: _Group, here: asyncio.AbstractEventLoop | None = None) -> None:
+        """Make a group durable, and tell everybody. `here`: the loop of this thread, if there is one."""
+        self.transactions += group.commit()
+        written = [job.effects for job in group.jobs if job.error is None]
         if written:
             self._announce(written)
+        loops: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
+        with self._lock:
+            self._is_writing = False
+            # Each of them: one whose loop ends meanwhile must not leave the others waiting.
+            waiting = dict.fromkeys(job.loop for job in self._pending)
+        for job in group.jobs:
+            loops.setdefault(job.loop, []).append(job)
+        for loop in {**waiting, **loops}:
+            if loop is here:
+                self._resume(loop, loops.get(loop, ()), loop in waiting)
+                continue
+            try:
+                loop.call_soon_threadsafe(self._resume, loop, loops.get(loop, ()), loop in waiting)
+            except RuntimeError:
+                continue  # the loop has ended, and whoever waited on it
 
-    def _transact(self, connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> None:
-        before = connection.total_changes
-        connection.execute("BEGIN IMMEDIATE")
+    def _resume(self, loop: asyncio.AbstractEventLoop, done: Sequence[Job[Any]], has_more: bool) -> None:
+        """On a loop's thread: tell the callers, after the next group is on its way."""
+        if has_more:
+            self._flush(loop)
+        for job in done:
+            job.resolve()
+
+
+class _Group:
+    """One transaction: filled with its jobs on one thread, committed there or on another. In between it is locked.
+
+    Attributes:
+        is_over: there is nothing to commit; all its jobs have an error.
+    """
+
+    def __init__(self, database: Database, jobs: Sequence[Job[Any]]) -> None:
+        self.jobs = jobs
+        self.is_over = False
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+        self._changes = 0
+
+    def fill(self, *, waits: bool) -> None:
+        """Begin, and do all the jobs; every job has its outcome or error afterwards.
+
+        Raises:
+            Busy: not `waits`, and another process is writing.
+        """
+        self._database.write_lock.acquire()
         try:
-            for job in jobs:
-                self._attempt(connection, job, is_alone=len(jobs) == 1)
-            connection.execute("COMMIT" if any(job.error is None for job in jobs) else "ROLLBACK")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        if connection.total_changes != before and any(job.error is None for job in jobs):
-            self.transactions += 1
+            connection = self._connection = self._database.writer(waits=waits)
+            self._changes = connection.total_changes
+            connection.execute("BEGIN IMMEDIATE")
+            self._do_jobs(connection)
+        except BaseException as error:  # e.g. the file could not be opened: the callers hear it, not this thread
+            self._end()
+            self.is_over = True
+            if not waits and isinstance(error, sqlite3.Error) and faults.code_of(error) == faults.BUSY:
+                raise Busy from None
+            self._fail(error)
 
-    def _attempt(self, connection: sqlite3.Connection, job: Job[Any], *, is_alone: bool) -> None:
-        """Run one job inside the transaction; when it fails, undo what it did and nothing else."""
-        job.effects, job.error = Effects(), None
-        if not is_alone:
+    def commit(self) -> bool:
+        """Make it durable; whether anything was written."""
+        if self.is_over:
+            return False
+        connection = self._connection
+        assert connection is not None
+        is_good = any(job.error is None for job in self.jobs)
+        try:
+            connection.execute("COMMIT" if is_good else "ROLLBACK")
+            return is_good and connection.total_changes != self._changes
+        except BaseException as error:
+            self._fail(error)
+            return False
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        finally:
+            self._database.write_lock.release()
+
+    def _do_jobs(self, connection: sqlite3.Connection) -> None:
+        """All of them at once; if one fails, all are undone and each is done apart, to undo no other."""
+        if len(self.jobs) == 1:
+            self._attempt(connection, self.jobs[0])
+            return
+        connection.execute("SAVEPOINT jobs")
+        for job in self.jobs:
+            self._attempt(connection, job)
+            if job.error is not None:
+                break
+        else:
+            connection.execute("RELEASE jobs")
+            return
+        connection.execute("ROLLBACK TO jobs")
+        for job in self.jobs:
             connection.execute("SAVEPOINT job")
+            self._attempt(connection, job)
+            if job.error is not None:
+                connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+        connection.execute("RELEASE jobs")
+
+    def _attempt(self, connection: sqlite3.Connection, job: Job[Any]) -> None:
+        job.effects, job.error = Effects(), None
         try:
             job.outcome = job.work(connection, job.effects)
         except Exception as error:  # kept for the caller: one bad job must not hurt its group
@@ -200,18 +257,11 @@ class Writer:
             if isinstance(error, sqlite3.Error):
                 error = faults.translate(error, self._database.path)
             job.error = error
-            if not is_alone:
-                connection.execute("ROLLBACK TO job")
-        if not is_alone:
-            connection.execute("RELEASE job")
 
-    def _fail(self, jobs: Sequence[Job[Any]], error: BaseException, cause: BaseException | None) -> None:
-        error.__cause__ = cause
-        for job in jobs:
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, sqlite3.Error):
+            cause, error = error, faults.translate(error, self._database.path)
+            error.__cause__ = cause
+        for job in self.jobs:
             if job.error is None:
                 job.error = error
-
-
-def _resolve(jobs: Sequence[Job[Any]]) -> None:
-    for job in jobs:
-        job.resolve()

@@ -9,7 +9,7 @@ import pytest
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.errors import ConflictError
-from nexus_sdk.store.port import LOCAL, TURNS, Claim, Extended, Lease, Store, TaskDelivery
+from nexus_sdk.store.port import LOCAL, TURNS, Claim, Extended, Lease, Store, TaskDelivery, TurnDelivery
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
     BERT,
@@ -19,6 +19,7 @@ from nexus_sdk.testing.provider_suite.builders import (
     message,
     names,
     new,
+    receive,
     receive_tasks,
     receive_turns,
     started,
@@ -98,6 +99,22 @@ class TurnLaws:
         first = await store.receive([TURNS], limit=2, lease=ANNA, now_us=at(5))
         assert {found.instance_id for found in first.deliveries if not isinstance(found, TaskDelivery)} == {"i0", "i1"}
         assert set(await receive_turns(store, lease=BERT, now_us=at(5))) == {"i2", "i3", "i4"}
+
+    async def test_nobody_starves_while_others_are_always_ready_again(self, store: Store) -> None:
+        waiting = {f"i{n}" for n in range(5)}
+        for id in sorted(waiting):
+            await store.create(new(id), now_us=T0)
+        for second in range(1, 100):
+            (delivery,) = await receive(store, TURNS, now_us=at(second), limit=1)
+            assert isinstance(delivery, TurnDelivery)
+            id = delivery.instance_id
+            waiting -= {id}
+            if not waiting:
+                return
+            used = [found.number for found in delivery.messages]
+            await store.commit(turn(await store.find(id), consumed=used, settles=[delivery]), now_us=at(second))
+            await store.send([message(id, f"again {second}")], now_us=at(second))
+        raise AssertionError(f"in a hundred turns of others, none of {sorted(waiting)}")
 
     async def test_a_held_instance_is_delivered_when_its_time_has_come(self, store: Store) -> None:
         before = await started(store, "a")

@@ -91,7 +91,7 @@ async def near(node: Node) -> int:
     return await _labour("near", node)
 
 
-@activity(retry=Retry(max_attempts=2, initial=FAST))
+@activity(retry=Retry(max_attempts=2, initial=FAST, jitter="none"))
 async def fall(number: int) -> None:
     """Fail for good."""
     stage.get().begin("fall", number)
@@ -112,6 +112,12 @@ async def hang(number: int) -> None:
 
 
 @activity(retry=PERSISTENT)
+async def mop(node: Node) -> int:
+    """What is left to be done, however it went before."""
+    return await _labour("mop", node)
+
+
+@activity(retry=PERSISTENT)
 async def undo(booking: list[int]) -> None:
     """The compensation of `book`."""
     stage.get().begin("undo", booking[1])
@@ -123,7 +129,7 @@ async def book(node: Node) -> list[int]:
     return [node["saga"], await _labour("book", node)]
 
 
-ACTIVITIES: list[Activity[Any, Any]] = [work, work_elsewhere, toil, near, fall, once, hang, undo, book]
+ACTIVITIES: list[Activity[Any, Any]] = [work, work_elsewhere, toil, near, fall, once, hang, mop, undo, book]
 
 LIMITS = {"timeout": {"timeout": "5s"}, "heartbeat": {"heartbeat_timeout": "5s"}, "close": {"schedule_to_close": "8s"}}
 
@@ -257,6 +263,11 @@ async def _perform(ctx: Context, node: Node, acts: _Acts) -> Any:
                 return await _all(ctx, node["of"], acts)
             except (ActivityFailed, ChildWorkflowFailed, OutOfStock) as error:
                 return type(error).__name__
+        case "clean":
+            try:
+                return await _all(ctx, node["of"], acts)
+            finally:
+                await mop({name: node[name] for name in ("n", "takes", "is_outermost")})
         case "tell":
             try:
                 await ctx.send_event(node["to"], node["name"], node["n"])
@@ -304,7 +315,8 @@ async def _all(ctx: Context, nodes: list[Node], acts: _Acts) -> list[Any]:
 
 
 async def _spawn(ctx: Context, node: Node, acts: _Acts) -> Any:
-    spawned = ctx.spawn(_perform(ctx, node["node"], acts))
+    operation = _simple(ctx, node["node"])
+    spawned = ctx.spawn(operation if operation is not None else _perform(ctx, node["node"], acts))
     then = await _all(ctx, node["then"], acts)
     if node["end"] == "w":
         return [await spawned, then]

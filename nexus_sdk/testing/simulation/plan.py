@@ -229,7 +229,10 @@ def _acts(chance: Random, programs: list[Node]) -> list[Act]:
                 acts.append(Act(at, "event", number, name, float(chance.randint(1, 99)), chance.random() < 0.3))
         for what, likely in (("ask", 0.2), ("cancel", 0.15), ("terminate", 0.08), ("purge", 0.25), ("rewind", 0.2)):
             if chance.random() < likely:
-                acts.append(Act(begun + chance.expovariate(1 / 10), what, number))
+                at = begun + chance.expovariate(1 / 10)
+                acts.append(Act(at, what, number))
+                if what == "cancel":
+                    acts.append(Act(at + 1.0, what, number))
         if chance.random() < 0.2:
             at = begun + chance.expovariate(1 / 5)
             acts.append(Act(at, "suspend", number))

@@ -31,6 +31,7 @@ BRANCHES = {
     "saga": 3,
     "timeout": 2,
     "try": 2,
+    "clean": 2,
 }
 """How likely each kind of node is, among its like."""
 
@@ -93,6 +94,9 @@ class Author:
                 return {"to": chance.choice([*self._ids, "nobody"]), "name": chance.choice("ab")}
             case "seq" | "try":
                 return {"of": several()}
+            case "clean":
+                # Deeper inside, a race or a timeout may interrupt the clean-up, too.
+                return {"of": several(), "is_outermost": depth == 0, "takes": self._takes()}
             case "saga":
                 number: int = node["n"]
                 inside = [self._node(depth + 1, saga=number) for _ in range(chance.randint(1, 3))]
@@ -168,7 +172,7 @@ def _expected(node: Node) -> Any:
             return node["n"]
         case "fall":
             raise Unsure
-        case "seq":
+        case "seq" | "clean":
             return [_expected(inner) for inner in node["of"]]
         case "gather":
             return [_expected(inner) for inner in node["of"]]

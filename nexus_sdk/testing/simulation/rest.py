@@ -56,6 +56,7 @@ def breaches_at_rest(
         said += _inputs(seen)
         said += _carried(seen)
         said += _sagas(seen)
+        said += _cleanups(seen)
     said += _promises(witness, promised)
     said += _effects(witness, ledger)
     if isinstance(witness.store, SplitMemoryStore):
@@ -75,6 +76,10 @@ def _unfinished_business(seen: Seen, by_id: Mapping[str, Seen], now_us: int) -> 
         yield f"law 9, {where}: task {id} was not done ({'held' if state.hold.token else 'ready'})"
     if item.turn.token is not None and not item.turn.is_free(now_us):
         yield f"law 9, {where}: its turn is still held"
+    if record.status.is_held:
+        orders = [message.id for message in item.inbox.values() if message.id.startswith(("resume:", "terminate:"))]
+        if orders:
+            yield f"law 9, {where} is {record.status}, and this was not delivered: {orders}"
     if record.status.is_finished or record.status.is_held:
         return
     if item.inbox:
@@ -264,6 +269,22 @@ def _sagas(seen: Seen) -> Iterator[str]:
             wanted = [number for number in reversed(done[saga]) if number in numbers]
             if numbers != wanted:
                 yield f"law 14, {where}: saga {saga} did {done[saga]} and undid {numbers}"
+
+
+def _cleanups(seen: Seen) -> Iterator[str]:
+    """A cancel is delivered once: a second one does not interrupt the clean-up that the first one has begun."""
+    codec = MsgpackCodec().bound_to(seen.item.record.id)
+    for run in seen.ordered:
+        is_cancelled, begun = False, set[str]()
+        for _, event in run.events():
+            match event:
+                case e.CancelRequested():
+                    is_cancelled = True
+                case e.ActivityScheduled(name="mop", path=path, arguments=Payload(data=data)) if data is not None:
+                    if is_cancelled and cast("Any", codec.decode(event.arguments))["node"]["is_outermost"]:
+                        begun.add(path)
+                case e.ActivityCancelRequested(path=path) if path in begun:
+                    yield f"law 14, {seen.item.record.id}: the clean-up {path} after a cancel was cancelled, too"
 
 
 # --- law 12: replays --------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from nexus_sdk.store.port import (
     Commit,
     Committed,
     Delivery,
+    Extended,
     InboxMessage,
     InstanceRecord,
     Lease,
@@ -32,8 +33,10 @@ from nexus_sdk.store.port import (
     TaskDelivery,
 )
 from nexus_sdk.testing.laws import LawBroken, Run, breaches
+from nexus_sdk.testing.simulation.attempts import Attempts
 from nexus_sdk.testing.simulation.record import Coverage, status_change
 from nexus_sdk.testing.simulation.stores import MemoryStores
+from nexus_sdk.testing.simulation.timeliness import breaches_of_time
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class Seen:
     stored: dict[str, list[StoredBatch]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     """Of each accepted message: its inbox number, by its id."""
+    accepted_us: dict[str, int] = field(default_factory=dict)
+    """And when it was accepted."""
     last_number: int = 0
     is_purged: bool = False
     rewound_from: set[str] = field(default_factory=set)
@@ -80,6 +85,7 @@ class Witness:
         """How often each of them was given to somebody."""
         self.settled: dict[str, set[str]] = {}
         """By which commits the outcome of each was taken."""
+        self.attempts = Attempts()
         self._by_id: dict[str, Seen] = {}
         self._requests: set[tuple[str, str]] = set()
         self.coverage = coverage
@@ -114,10 +120,11 @@ class Witness:
         """The instance that has this id now."""
         return self._by_id.get(id)
 
-    def note_leases(self, deliveries: Iterable[Delivery]) -> None:
-        """Somebody was given these."""
+    def note_leases(self, deliveries: Iterable[Delivery], now_us: int) -> None:
+        """Somebody, by whose clock it is `now_us`, was given these."""
         for delivery in deliveries:
             if isinstance(delivery, TaskDelivery):
+                self.attempts.note_lease(delivery, now_us)
                 self.leased[delivery.task.id] += 1
                 if isinstance(self.store, MemoryStore) and not delivery.is_cancel_requested:
                     self._check_is_wanted(delivery.task)
@@ -145,6 +152,7 @@ class Witness:
         for number, message in item.inbox.items():
             if number > seen.last_number:
                 seen.numbers.setdefault(message.id, number)
+                seen.accepted_us.setdefault(message.id, message.accepted_at_us)
                 self._on_change(item.record.id, f"message {number} {message.id.partition(':')[0]}")
         seen.last_number = item.last_number
 
@@ -163,6 +171,7 @@ class Witness:
         if before is not None and not fresh and before.status is not record.status:
             raise LawBroken(f"law 5, {record.id}: {before.status} became {record.status} without a batch")
         said = breaches(self._whole(record), seen.ordered)
+        said += breaches_of_time(record, seen.present, seen.accepted_us)
         if said:
             raise LawBroken("\n".join(said))
 
@@ -224,7 +233,7 @@ class WitnessedStore:
         committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
         turn_id = commit.batches[0].turn_id if commit.batches else f"{commit.record.run_id} {commit.expected} no batch"
         self._note(commit.settles, turn_id)
-        self._note_leases(committed.deliveries)
+        self._holds(lambda: self._witness.note_leases(committed.deliveries, now_us))
         return committed
 
     async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
@@ -235,9 +244,23 @@ class WitnessedStore:
 
     async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
         """See `Store.receive`."""
+        self._witness.attempts.note_time(now_us)
         received: Received = await self._seen(self._inner.receive(queues, limit=limit, lease=lease, now_us=now_us))
-        self._note_leases(received.deliveries)
+        self._holds(lambda: self._witness.note_leases(received.deliveries, now_us))
         return received
+
+    async def extend(self, delivery: Delivery, *, lease: Lease, now_us: int, details: bytes | None = None) -> Extended:
+        """See `Store.extend`."""
+        call = self._inner.extend(delivery, lease=lease, now_us=now_us, details=details)
+        extended: Extended = await self._seen(call)
+        if details is not None and not extended.is_lost and isinstance(delivery, TaskDelivery):
+            self._witness.attempts.note_details(delivery.task)
+        return extended
+
+    async def retry(self, delivery: TaskDelivery, task: Task, *, now_us: int) -> None:
+        """See `Store.retry`."""
+        self._holds(lambda: self._witness.attempts.note_retry(task, now_us))
+        await self._seen(self._inner.retry(delivery, task, now_us=now_us))
 
     async def due(self, *args: Any, **named: Any) -> Any:
         """See `Store.due`."""
@@ -260,14 +283,11 @@ class WitnessedStore:
             except LawBroken as broken:
                 self._is_fatal(broken)
 
-    def _note_leases(self, deliveries: Iterable[Delivery]) -> None:
-        try:
-            self._witness.note_leases(deliveries)
-        except LawBroken as broken:
-            self._is_fatal(broken)
-
     def _note(self, settles: Iterable[Delivery], by: str) -> None:
+        self._holds(lambda: self._witness.note_settled(settles, by))
+
+    def _holds(self, check: Callable[[], None]) -> None:
         try:
-            self._witness.note_settled(settles, by)
+            check()
         except LawBroken as broken:
             self._is_fatal(broken)

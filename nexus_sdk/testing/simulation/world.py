@@ -178,6 +178,9 @@ class World:
         await self._sleep_until(self._begun_us + round(plan.calm_seconds * 1_000_000))
         await self._calm_down()
         await self._come_to_rest("everything is over")
+        if Random(f"{plan.seed}/rewinding").random() < 0.5:
+            await self._tell_all("rewinder", "rewind", lambda status: status is Status.FAILED)
+            await self._come_to_rest("what had failed was rewound")
         if plan.is_cancelled_at_rest:
             await self._tell_all("canceller", "cancel", lambda status: not status.is_finished)
             await self._come_to_rest("everything was cancelled")

@@ -1,0 +1,59 @@
+"""What must hold between the attempts of an activity: their delays are kept, and so is what heartbeats have left."""
+
+from __future__ import annotations
+
+from nexus_sdk.codec import wire
+from nexus_sdk.engine.retrying import full_delay_us, rule_for
+from nexus_sdk.store.port import Task, TaskDelivery
+from nexus_sdk.testing.laws import LawBroken
+
+
+class Attempts:
+    """Told of what is given out, and of what is to come next."""
+
+    def __init__(self) -> None:
+        self._with_details: set[str] = set()
+        self._known: set[str] = set()
+        self._latest_us = 0
+
+    def note_time(self, now_us: int) -> None:
+        """Somebody's clock shows this. Once it has, for the store that time has come."""
+        self._latest_us = max(now_us, self._latest_us)
+
+    def note_details(self, task: Task) -> None:
+        """The store has said that it keeps the details of a heartbeat."""
+        self._with_details.add(task.id)
+
+    def note_lease(self, delivery: TaskDelivery, now_us: int) -> None:
+        """Laws 8 and 4: nothing is given out before its time, or without what an earlier attempt has left.
+
+        Args:
+            now_us: the time by the clock of whoever was given it.
+        """
+        task = delivery.task
+        self.note_time(now_us)
+        if delivery.token in self._known:
+            return  # a commit that is repeated says again what it has handed out
+        self._known.add(delivery.token)
+        early_us = task.not_before_us - self._latest_us
+        if early_us > 0:
+            raise LawBroken(f"law 8, {task.instance_id}: task {task.id} was given out {early_us} µs early")
+        if task.details is None and task.id in self._with_details:
+            raise LawBroken(f"law 4, {task.instance_id}: task {task.id} has lost the details of its heartbeats")
+
+    def note_retry(self, task: Task, now_us: int) -> None:
+        """Law 8: an attempt that failed is followed by another after the delay that its rule says.
+
+        Args:
+            task: the next attempt.
+            now_us: when the one before it failed.
+        """
+        request = wire.decode_request(task.body)
+        rule = rule_for(request.options.retry, request.failures[-1]) if request.failures else None
+        if rule is None or rule.jitter != "none":
+            return
+        failed = sum(rule_for(request.options.retry, failure) is rule for failure in request.failures)
+        wanted_us, found_us = full_delay_us(rule, failed), task.not_before_us - now_us
+        if found_us != wanted_us:
+            where = f"law 8, {task.instance_id}: task {task.id}"
+            raise LawBroken(f"{where} is tried again after {found_us} µs, and not after {wanted_us} µs")
