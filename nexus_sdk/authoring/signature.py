@@ -49,7 +49,7 @@ class Signature:
         """The annotations, forward references resolved. One that only a type checker understands is left out."""
         return resolved_hints(self.fn, self.local_names)
 
-    @property
+    @cached_property
     def result_type(self) -> Any:
         """The annotated result, `Any` where there is none."""
         return self.hints.get("return", Any)

@@ -41,7 +41,6 @@ from nexus_sdk.codec.schemas import (
 )
 from nexus_sdk.errors import PayloadError
 
-_NO_TYPE = (Any, object, None, inspect.Parameter.empty)
 _SCALARS = (int, float, bool, str, bytes)
 _PLAIN = frozenset(
     {*_SCALARS, type(None), list, dict, tuple, set, frozenset, datetime, date, time, timedelta, Decimal, UUID}
@@ -56,7 +55,9 @@ def convert(value: Any, type_: Any) -> Any:
     Raises:
         PayloadError: it does not fit; the message names the path.
     """
-    if (type(value) is type_ and type_ in _PLAIN) or type_ in _NO_TYPE:
+    if type(value) is type_ and type_ in _PLAIN:
+        return value
+    if type_ is Any or type_ is object or type_ is None or type_ is inspect.Parameter.empty:
         return value
     try:
         return _check_of(type_)(value)

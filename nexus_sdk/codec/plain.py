@@ -26,9 +26,17 @@ _KIND_BYTES = b"\xd4\x0c\x00"
 """How `KIND` is written: without these bytes there is no object to look for."""
 
 
-_SCALAR = frozenset(
-    {*range(0x80), *range(0xA0, 0xC1), 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, *range(0xCA, 0xD4), 0xD9, 0xDA, 0xDB}
-    | {*range(0xE0, 0x100)}
+_SCALARS = frozenset(
+    bytes([first])
+    for firsts in (
+        range(0x80),
+        range(0xA0, 0xC1),
+        range(0xC2, 0xC7),
+        range(0xCA, 0xD4),
+        range(0xD9, 0xDC),
+        range(0xE0, 0x100),
+    )
+    for first in firsts
 )
 """How nil, booleans, numbers, text and bytes begin, which hold nothing else."""
 
@@ -193,7 +201,7 @@ def _distinct(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def _unpack(data: bytes, types: CustomTypes | None) -> Any:
-    if data[0] in _SCALAR:
+    if data[:1] in _SCALARS:
         return msgpack.unpackb(data)
     reading = _Unpacking(types, _object if _KIND_BYTES in data else None)
     value = reading.unpack(data)

@@ -109,7 +109,7 @@ def _finder(kind: type, steps: _Steps) -> Any:
     for index, (field, form) in enumerate(steps):
         if form.find is not None:
             names[f"find{index}"] = form.find
-            lines.insert(-1, f"    find{index}(value.{field.name}, payloads)")
+            lines[-1:-1] = [f"    if value.{field.name}:", f"        find{index}(value.{field.name}, payloads)"]
     return _compiled("find", lines, names, kind)
 
 
@@ -148,6 +148,9 @@ def shape_of(kind: type[T]) -> Shape[T]:
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
+
+
+_REMEMBERED = 1024
 
 
 class _Form(NamedTuple):
@@ -197,13 +200,28 @@ def _nested(kind: type) -> _Form:
     def find(value: Any, payloads: list[Payload]) -> None:
         shape_of(kind).find(value, payloads)
 
-    return _Form(write, read, find) if _holds_payloads(kind, ()) else _Form(write, _remembered(kind))
+    return _Form(write, read, find) if _holds_payloads(kind, ()) else _Form(_remembering(kind), _remembered(kind))
+
+
+def _remembering(kind: type) -> Write:
+    """Each step of a workflow is asked for with the options of its definition: the same value, the same array."""
+    rows: dict[int, tuple[Any, list[Any]]] = {}
+
+    def write(value: Any, payloads: list[Payload]) -> list[Any]:
+        known = rows.get(id(value))
+        if known is None:
+            if len(rows) >= _REMEMBERED:
+                rows.clear()
+            known = rows[id(value)] = value, shape_of(kind).write(value, payloads)  # kept, so that its id stays its own
+        return known[1]
+
+    return write
 
 
 def _remembered(kind: type) -> Read:
     """A history repeats the same options for each activity: equal arrays give the same (frozen) value."""
 
-    @lru_cache(maxsize=1024)
+    @lru_cache(maxsize=_REMEMBERED)
     def made(row: Row) -> Any:
         return shape_of(kind).read(row, ())
 

@@ -30,13 +30,14 @@ from nexus_sdk.codec.shapes import (
 )
 from nexus_sdk.core.events import NOT_LOOKED_AT, Event
 from nexus_sdk.core.failure import Failure
-from nexus_sdk.core.frozen import changed
+from nexus_sdk.core.frozen import blank_of, changed
 from nexus_sdk.core.history import FORMAT, Batch, BatchHeader, Message
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.errors import HistoryCorruptedError
 
 _HEADER = Shape(BatchHeader, given={"format": FORMAT})
+_BlankBatch: Any = blank_of(Batch)
 _MESSAGE = Shape(Message, given={"id": "", "accepted_at_us": 0, "number": 0})
 _CHANGED = "The stored bytes were changed or lost after they were written. Restore them from a backup."
 
@@ -68,12 +69,21 @@ def decode_batch(data: bytes) -> Batch:
         parts = msgpack.unpackb(head, use_list=False)
         if parts[0] != FORMAT:
             _refuse_format(parts[0])
-        previous_hash = parts[1]
-        header = _HEADER.read(parts[2], bodies)
-        events = read_events(parts[3], bodies)
-        if type(header.instance_id) is not str or type(header.number) is not int or len(previous_hash) != 32:
+        made = _BlankBatch()
+        made.previous_hash = previous_hash = parts[1]
+        made.header = header = _HEADER.read(parts[2], bodies)
+        made.events = read_events(parts[3], bodies)
+        made.hash = sha256(previous_hash + head).digest()
+        if (
+            type(header.instance_id) is not str
+            or type(header.number) is not int
+            or type(header.stamped_at_us) is not int
+            or len(previous_hash) != 32
+        ):
             raise TypeError("the header's fields have other types")
-        return Batch(header, events, previous_hash, sha256(previous_hash + head).digest())
+        made.__class__ = Batch
+        batch: Batch = made
+        return batch
     except HistoryCorruptedError:
         raise
     except Exception as error:  # garbage fails in too many ways to list
@@ -150,15 +160,20 @@ class StoredHistory:
 
 def _verify_link(batch: Batch, before: Batch | None) -> None:
     header = batch.header
-    number, stamp = (before.header.number, before.header.stamped_at_us) if before else (0, 0)
-    run = (before.header if before else header).instance_id, (before.header if before else header).run_id
-    if (header.instance_id, header.run_id) != run:
-        _reject(batch, f"the batch before it belongs to {run[0]!r}, run {run[1]!r}")
-    if header.number != number + 1:
-        _reject(batch, f"the batch before it has number {number}")
-    if batch.previous_hash != (before.hash if before else first_hash(*run)):
-        _reject(batch, "the hash does not fit the batch before it" if before else "it was written for another run")
-    if header.stamped_at_us < stamp:
+    if before is None:
+        if header.number != 1:
+            _reject(batch, "the batch before it has number 0")
+        if batch.previous_hash != first_hash(header.instance_id, header.run_id):
+            _reject(batch, "it was written for another run")
+        return
+    last = before.header
+    if header.run_id != last.run_id or header.instance_id != last.instance_id:
+        _reject(batch, f"the batch before it belongs to {last.instance_id!r}, run {last.run_id!r}")
+    if header.number != last.number + 1:
+        _reject(batch, f"the batch before it has number {last.number}")
+    if batch.previous_hash != before.hash:
+        _reject(batch, "the hash does not fit the batch before it")
+    if header.stamped_at_us < last.stamped_at_us:
         _reject(batch, "its time is before the time of the batch before it")
 
 
@@ -168,7 +183,8 @@ def _verify_payloads(batch: Batch, *, without: Collection[type[Event]] = ()) -> 
         if type(event) not in without:
             find_payloads(event, payloads)
     for payload in payloads:
-        if payload.data is not None and sha256(payload.data).digest() != payload.digest:
+        data: Any = payload.data  # the bodies are not covered by the hash: they may be anything
+        if data is not None and (type(data) is not bytes or sha256(data).digest() != payload.digest):
             _reject(batch, f"the {payload.size} bytes of a payload do not fit their digest")
 
 

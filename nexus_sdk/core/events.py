@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.frozen import quick
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.payload import Payload
 
@@ -146,6 +147,7 @@ class ContinuedAsNew(Output):
 # --- activities -----------------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ActivityScheduled(Output):
     """The workflow asked for an activity."""
@@ -156,6 +158,7 @@ class ActivityScheduled(Output):
     options: ActivityOptions
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ActivityCompleted(Input):
     """The activity at `path` returned `result`. `failures` are the attempts before it that failed."""

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nexus_sdk.core.events import Event
+from nexus_sdk.core.frozen import quick
 
 FORMAT = 1
 """The wire form that this version writes."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class BatchHeader:
     """Who appended a batch, when, and because of what.
@@ -47,6 +49,7 @@ class Batch:
     hash: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something that wakes an instance: an input on its way to the history.

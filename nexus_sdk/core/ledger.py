@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexus_sdk.core import events as e
@@ -148,7 +149,7 @@ class Ledger:
             self._cursor += 1
             self.last_output = recorded
             if self.watcher is not None:
-                self.watcher.asked(self.position, recorded, operation.site, lambda: operation.outline(path))
+                self.watcher.asked(self.position, recorded, operation.site, partial(operation.outline, path))
             return
         asked = operation.outline(path)  # what could not be encoded then, cannot now: it raises here as it did live
         raise self._rules.blame(self._mismatch(recorded, asked))
@@ -162,7 +163,7 @@ class Ledger:
         if type(recorded) is kind and getattr(recorded, "path", None) == path:
             self._cursor += 1
             if self.watcher is not None:
-                self.watcher.asked(self.position, recorded, site, lambda: kind(path, line_of(site)))
+                self.watcher.asked(self.position, recorded, site, partial(kind, path, line_of(site)))
             return
         raise self._rules.blame(self._mismatch(recorded, kind(path, line_of(site))))
 

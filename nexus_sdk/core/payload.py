@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nexus_sdk.core.frozen import quick
+
 APART = "apart"
 """The `Payload.reference` of bytes that the store keeps apart."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Payload:
     """An encoded value.

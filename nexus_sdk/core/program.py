@@ -189,10 +189,20 @@ def site_of(frame: FrameType | None) -> Site | None:
     return None
 
 
+_LINES: dict[tuple[int, int], tuple[str, CodeType]] = {}
+_LINES_KEPT = 4096
+
+
 def line_of(site: Site | None) -> str:
     """A site as people write it: ``orders.py:31``; empty where unknown."""
     if site is None:
         return ""
     code, offset = site
-    line = next((line for start, end, line in code.co_lines() if start <= offset < end), code.co_firstlineno)
-    return f"{code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{line}"
+    known = _LINES.get((id(code), offset))
+    if known is None:
+        if len(_LINES) >= _LINES_KEPT:
+            _LINES.clear()
+        line = next((line for start, end, line in code.co_lines() if start <= offset < end), code.co_firstlineno)
+        name = code.co_filename.replace(chr(92), "/").rpartition("/")[2]
+        known = _LINES[id(code), offset] = f"{name}:{line}", code  # kept, so that its id stays its own
+    return known[0]

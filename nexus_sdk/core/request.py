@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.frozen import quick
 from nexus_sdk.core.options import ActivityOptions
 from nexus_sdk.core.payload import Payload
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ActivityRequest:
     """An activity to run.

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import Execution
+from nexus_sdk.core.frozen import quick
 from nexus_sdk.core.history import Message
 from nexus_sdk.core.ledger import LogLine
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What a turn decided, to be committed.

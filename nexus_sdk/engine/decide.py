@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from nexus_sdk.core import events as e
+from nexus_sdk.core.frozen import quick
 from nexus_sdk.core.history import Message
 from nexus_sdk.core.ledger import LogLine
 from nexus_sdk.core.status import Status
@@ -31,6 +32,7 @@ class Verdict(Enum):
     """The instance has ended: whatever came is late."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict with what goes along.

@@ -191,7 +191,9 @@ class Turns:
                 if mail.inbox:
                     mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, mail.inbox))
                 return instance
-            loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
+            loaded = mail.delivery.loaded if mail.delivery is not None else None
+            if loaded is None:
+                loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
             mail.loaded = await self._ask(instance_id, partial(read_messages, self._store, loaded.messages))
             if instance is not None and _position(instance.record) == _position(loaded.record):
                 return instance
@@ -370,9 +372,9 @@ class Turns:
         """Commit; the same again when the reply is lost: the store knows it by its turn id."""
         return await self._ask(commit.record.id, lambda: self._store.commit(commit, now_us=self._now_us()))
 
-    async def _ask(self, instance_id: str, call: Callable[[], Awaitable[T]]) -> T:
+    def _ask(self, instance_id: str, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """The store's answer, however long it is unavailable: mail is never dropped for that."""
-        return await until_available(
+        return until_available(
             call, self._surroundings.environment, instance_id=instance_id, what=f"a turn of {instance_id}"
         )
 

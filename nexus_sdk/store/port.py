@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from nexus_sdk.core.events import ParentRef
+from nexus_sdk.core.frozen import quick
 from nexus_sdk.core.status import Status
 
 TURNS = "nexus:turns"
@@ -27,6 +28,7 @@ this queue gets them only when that lease has run out."""
 # --- values ---------------------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InstanceRecord:
     """Everything about an instance that can be read without its history. A function of the history; an index to it.
@@ -66,6 +68,7 @@ class InstanceRecord:
     encoding: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
     """One immutable batch of one run. `(instance_id, run_id, number)` is its key."""
@@ -76,6 +79,7 @@ class StoredBatch:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
     """A message for an instance.
@@ -102,6 +106,7 @@ class InboxMessage:
     number: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Task:
     """A message that asks for an activity.
@@ -164,6 +169,7 @@ class TurnDelivery:
     Attributes:
         run_id, last_batch: where the instance was when these messages were pending. At any other batch some of them
             may have been consumed, by another holder or without a delivery: then they are to be loaded anew.
+        loaded: what `load` would return, where the store had it at hand: of an instance that never had a turn.
     """
 
     instance_id: str
@@ -171,8 +177,10 @@ class TurnDelivery:
     messages: tuple[InboxMessage, ...] = ()
     run_id: str = ""
     last_batch: int = 0
+    loaded: Loaded | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TaskDelivery:
     """An activity to be run, leased.
@@ -201,6 +209,7 @@ class Lease:
     seconds: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a commit may hand out at once: up to `limit` tasks of these queues, those just sent first.
@@ -213,6 +222,7 @@ class Claim:
     lease: Lease
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One turn, to be made durable.
@@ -240,6 +250,7 @@ class Commit:
     claim: Claim | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The reply to a commit: what the claim leased, and whether the instance is ready for another turn already."""
@@ -410,8 +421,8 @@ class Store(Protocol):
 
         On `TURNS`: every unfinished instance that has pending messages (past `held_through` when that is set) or
         whose `wake_at_us` has come, with all its pending messages together; who waits is not passed over for ever. On
-        task queues: tasks whose time has come, by priority (higher first), then by age. Nothing that another holder's lease covers. A task whose lease
-        ran out is delivered with the next attempt number and `deliveries` counted up.
+        task queues: tasks whose time has come, by priority (higher first), then by age. Nothing that another holder's
+        lease covers. A task whose lease ran out is delivered with the next attempt number and `deliveries` counted up.
 
         Waiting is the caller's: ring by `doorbell`, and the clock for `next_due_us` (the earliest `wake_at_us`,
         `not_before_us` or end of a lease on these queues, as far as known).
@@ -449,7 +460,10 @@ class Store(Protocol):
         """
 
     def doorbell(self) -> Doorbell:
-        """A new bell that rings when something may have become ready for `receive`: twice, or never, in doubt."""
+        """A new bell that rings when something may have become ready for `receive`: twice, or never, in doubt.
+
+        What was done through this very object has rung before the verb returns.
+        """
 
     async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
         """Ids of instances whose timer, unsent message or expired lease needs a look, at most `limit`.

@@ -38,7 +38,7 @@ from nexus_sdk.testing.crashes import Script, crash_everywhere
 from nexus_sdk.testing.faults import Faults
 from nexus_sdk.testing.handle import EnvironmentHandle
 from nexus_sdk.testing.mocks import UNSET
-from nexus_sdk.testing.quiet import ThreadWatch
+from nexus_sdk.testing.quiet import CallWatch, ThreadWatch
 from nexus_sdk.testing.stage import Definition, Stage, StagedRegistry, role_of
 from nexus_sdk.testing.stuck import nothing_is_due
 from nexus_sdk.testing.workers import LEASED, STEADY, Workers
@@ -158,6 +158,7 @@ class WorkflowEnvironment:
         self._workers_chance.begin(f"workers {seed} {number}")
         theirs = replace(own, randomness=self._workers_chance)
         self._workers = Workers(self.app.store, self.app.codec, theirs)
+        self._calls = CallWatch.of(self.app.store)
 
     async def __aenter__(self) -> WorkflowEnvironment:
         await self.open()
@@ -521,7 +522,14 @@ class WorkflowEnvironment:
         return True
 
     async def _everybody_waits(self) -> None:
-        await self.threads.everybody_waits(lambda: bool(getattr(self.app.store, "is_writing", False)))
+        await self.threads.everybody_waits(self._store_is_at_work)
+
+    def _store_is_at_work(self) -> bool:
+        if getattr(self.app.store, "is_writing", False):
+            return True
+        # The calls of a process that has died never come back.
+        has_crashed = self._faults is not None and self._faults.has_crashed
+        return self._calls.is_busy and not has_crashed
 
     def _runs_away(self, what: str) -> ClockRunsAway:
         return ClockRunsAway(

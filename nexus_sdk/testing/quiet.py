@@ -1,11 +1,21 @@
-"""Knowing when everybody waits: nothing is ready on the event loop, and no thread is at work."""
+"""Knowing when everybody waits: nothing is ready on the event loop, no thread is at work, no store is asked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import wraps
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from nexus_sdk.store.port import Store
+
+VERBS = (
+    *("create", "load", "find", "commit", "send", "receive", "extend", "retry", "release", "ack"),
+    *("due", "list", "count", "put_blobs", "get_blobs", "purge"),
+)
+"""What a store is asked and answers by itself; `watch` and bells wait for others."""
 
 BLIND_ROUNDS = 200
 """So often a loop goes round, where it cannot be seen whether something is ready, before everybody waits."""
@@ -62,3 +72,41 @@ class ThreadWatch:
         wrapped = asyncio.wrap_future(future, loop=self._loop)  # first: the result is heard of before it is forgotten
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._under_way.discard, done))
         return wrapped
+
+
+class CallWatch:
+    """Counts the calls of a store that are under way: one whose database is elsewhere waits for a socket, and the
+    event loop shows nothing of it."""
+
+    def __init__(self) -> None:
+        self._loops: list[asyncio.AbstractEventLoop] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call that was made on the running event loop has not come back yet."""
+        return asyncio.get_running_loop() in self._loops
+
+    @classmethod
+    def of(cls, store: Store) -> CallWatch:
+        """The one of this store. From now on its calls are counted, whoever makes them."""
+        known = _WATCHED.get(store)
+        if known is None:
+            known = _WATCHED[store] = cls()
+            for name in VERBS:
+                setattr(store, name, known._counted(getattr(store, name)))
+        return known
+
+    def _counted(self, verb: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @wraps(verb)
+        async def counted(*args: Any, **named: Any) -> Any:
+            loop = asyncio.get_running_loop()
+            self._loops.append(loop)
+            try:
+                return await verb(*args, **named)
+            finally:
+                self._loops.remove(loop)
+
+        return counted
+
+
+_WATCHED: WeakKeyDictionary[Store, CallWatch] = WeakKeyDictionary()

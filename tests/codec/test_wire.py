@@ -351,6 +351,18 @@ def test_messages_come_back(message: Message) -> None:
     assert wire.decode_message(data, **known) == message  # type: ignore[arg-type]
 
 
+def test_messages_and_requests_vouch_for_their_payloads() -> None:
+    value = CODEC.encode("the truth")
+    message = wire.encode_message(Message("m", e.EventReceived("told", value), 0))
+    request = wire.encode_request(ActivityRequest("a", "r", "0", "w", "1", "n", value, ActivityOptions(), 0))
+    wire.decode_message(message, id="m", accepted_at_us=0, number=1)
+    with pytest.raises(HistoryCorruptedError, match="a message: the .* bytes of a payload do not fit their digest"):
+        wire.decode_message(message.replace(b"the truth", b"the lies!"), id="m", accepted_at_us=0, number=1)
+    wire.decode_request(request)
+    with pytest.raises(HistoryCorruptedError, match="a request: the .* bytes of a payload do not fit their digest"):
+        wire.decode_request(request.replace(b"the truth", b"the lies!"))
+
+
 @given(st.from_type(ActivityRequest))
 def test_requests_come_back(request: ActivityRequest) -> None:
     assert wire.decode_request(wire.encode_request(request)) == request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -255,6 +256,76 @@ async def test_bells_that_ring_twice_deliver_once() -> None:
     store.queue.duplicate()
     assert len((await store.receive([TURNS], limit=9, lease=ANNA, now_us=T0)).deliveries) == 1
     assert (await store.receive([TURNS], limit=9, lease=BERT, now_us=T0)).deliveries == ()
+
+
+# --- dead letters -----------------------------------------------------------------------------------------------------
+
+
+async def _never_answered(store: SplitMemoryStore, queue: str) -> None:
+    """Receive whatever is there, again and again, and let every lease run out."""
+    store.queue.receives_max = 2
+    for times in range(4):
+        await store.receive([queue], limit=9, lease=ANNA, now_us=at(1_000 * times))
+
+
+async def test_a_task_that_the_queue_gave_up_is_delivered_as_failed() -> None:
+    store = SplitMemoryStore()
+    await started(store, "a", task("a"))
+    await _never_answered(store, task("a").queue)
+    assert store.queue.dead
+    await store.due(before_us=at(10_000), limit=9)
+    (delivery,) = await receive_tasks(store, now_us=at(10_000))
+    assert delivery.dead_letter == "its message was delivered 2 times and nobody answered for it"
+    assert store.queue.dead == []
+
+
+async def test_a_letter_about_a_task_that_somebody_has_changes_nothing() -> None:
+    store = SplitMemoryStore()
+    await started(store, "a", task("a"))
+    await _never_answered(store, task("a").queue)
+    letters, store.queue.dead = store.queue.dead, []
+    (held,) = await receive_tasks(store, now_us=at(10_000))
+    store.queue.dead = letters
+    await store.due(before_us=at(10_000), limit=9)
+    assert not held.dead_letter
+    assert store.queue.dead == []
+    assert not (await store.extend(held, lease=ANNA, now_us=at(10_001))).is_lost
+
+
+async def test_a_bell_that_the_queue_gave_up_heals_its_instance() -> None:
+    store = SplitMemoryStore()
+    await store.create(new("a"), now_us=T0)
+    await _never_answered(store, TURNS)
+    assert store.queue.dead
+    await store.due(before_us=at(10_000), limit=9)
+    assert len(await receive_turns(store, now_us=at(10_000))) == 1
+
+
+async def test_what_was_given_back_is_not_on_its_way_to_the_dead_letters() -> None:
+    store = SplitMemoryStore()
+    store.queue.receives_max = 2
+    await started(store, "a", task("a"))
+    for _ in range(5):
+        (held,) = await receive_tasks(store)
+        await store.release(held, now_us=T0)
+    assert store.queue.dead == []
+
+
+async def test_who_repeats_a_commit_wakes_those_who_wait_for_the_status() -> None:
+    crash = CrashAfter(-1)
+    store = SplitMemoryStore(between=crash)
+    before = await started(store, "a")
+    waiting = asyncio.ensure_future(
+        store.watch("a", run_id=before.run_id, after=before.last_batch, status=before.status)
+    )
+    await asyncio.sleep(0)
+    commit = turn(replace(before, status=Status.COMPLETED))
+    crash.steps_left = 1  # the write is done, and its reply lost
+    with pytest.raises(Crash):
+        await store.commit(commit, now_us=T0)
+    crash.steps_left = -1
+    await store.commit(commit, now_us=T0)
+    await asyncio.wait_for(waiting, 5)
 
 
 async def test_a_hook_may_wait() -> None:

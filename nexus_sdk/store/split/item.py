@@ -44,6 +44,15 @@ class Entry:
     tasks: tuple[str, ...] = ()
     replies: dict[int, InboxMessage | None] = field(default_factory=dict)
 
+    @property
+    def has_sends(self) -> bool:
+        """Whether there is more to be sent than messages of own tasks."""
+        return bool(self.sends)
+
+    def note(self, index: int, reply: InboxMessage | None) -> None:
+        """It is known now what a send came to."""
+        self.replies[index] = reply
+
 
 @dataclass(slots=True)
 class SplitItem(Item):
@@ -51,7 +60,7 @@ class SplitItem(Item):
 
     `seen`: keys of sends that were accepted from other items' outboxes: they may be made again by whoever heals.
     `sent_attempts`: by task, the attempt that its queue message stands for; one of another attempt is stale.
-    `rung`: by task, how often its message was put once more by the sweep, and when last.
+    `rung`: by task, how often its message was put once more since somebody had the task, and when it was put last.
     """
 
     outbox: list[Entry] = field(default_factory=list)
@@ -81,6 +90,7 @@ class SplitItem(Item):
                 case Task() if message.instance_id == self.record.id:
                     direct += 1
                     if self.add_task(message, next(sequence)):
+                        self.put_at(message.id, now_us)
                         sent[message.id] = self.tasks[message.id]
                 case CancelTask() if message.instance_id == self.record.id:
                     direct += 1
@@ -144,7 +154,6 @@ class SplitItem(Item):
         """The next attempt takes the place of the failed one, and has a message of its own."""
         Item.retry(self, delivery, task)
         self.sent_attempts[task.id] = task.attempt
-        self.rung.pop(task.id, None)
 
     def ring_of(self, task_id: str, *, is_overdue: bool = False) -> Ring | None:
         """The message for the present attempt of a task; taken already when somebody holds it."""
@@ -182,8 +191,8 @@ class SplitItem(Item):
         elif not self.outbox:
             self.sent_through = self.outbox_number
 
-    def sent(self, number: int) -> None:
-        """All sends of this entry were made."""
+    def sent(self, number: int, told: Iterable[int] = ()) -> None:
+        """All sends of this entry were made; `told`: of those it was noted what they came to."""
         self.outbox = [entry for entry in self.outbox if entry.number != number]
         self.sent_through = max(self.sent_through, self.outbox[0].number - 1 if self.outbox else self.outbox_number)
 
@@ -191,7 +200,7 @@ class SplitItem(Item):
         """The message of this task needs not be put any more."""
         for entry in [entry for entry in self.outbox if task_id in entry.tasks]:
             entry.tasks = tuple(name for name in entry.tasks if name != task_id)
-            if not entry.tasks and not entry.sends:
+            if not entry.tasks and not entry.has_sends:
                 self.sent(entry.number)
 
     @property
@@ -204,11 +213,11 @@ class SplitItem(Item):
     def needs_look(self, before_us: int, grace_us: int) -> bool:
         """What the sparse index `wake_at` says: due timer, unanswered bell, unsent outbox, or a lease that ran out."""
         look_us = self.look_at_us(grace_us)
-        return (look_us is not None and look_us <= before_us) or any(self.overdue(before_us, grace_us))
+        return (look_us is not None and look_us <= before_us) or any(self.overdue(self.tasks, before_us, grace_us))
 
     def look_at_us(self, grace_us: int) -> int | None:
         """When somebody has to look at the instance itself, and not at one of its tasks."""
-        times = [entry.now_us + grace_us for entry in self.outbox if entry.sends]  # tasks are looked at themselves
+        times = [entry.now_us + grace_us for entry in self.outbox if entry.has_sends]  # tasks are looked at themselves
         due_us = self.due_us()
         if due_us is not None:
             times.append(max(due_us, self._rang_us(grace_us)))
@@ -224,19 +233,23 @@ class SplitItem(Item):
         """When the oldest pending message was accepted."""
         return next((message.accepted_at_us for message in self.inbox.values()), None)
 
-    def overdue(self, before_us: int, grace_us: int) -> Iterator[str]:
-        """The tasks whose message should have been answered by now, or whose lease ran out."""
-        return (id for id, state in self.tasks.items() if self.is_overdue(state, before_us, grace_us))
-
-    def is_overdue(self, state: TaskState, before_us: int, grace_us: int) -> bool:
-        """Whether a task's queue message should have been answered by now, or its lease ran out."""
-        return self.task_look_at_us(state, grace_us) <= before_us
+    def overdue(self, task_ids: Iterable[str], before_us: int, grace_us: int) -> Iterator[str]:
+        """Those of these tasks whose message should have been answered by now, or whose lease ran out."""
+        for task_id in task_ids:
+            state = self.tasks.get(task_id)
+            if state is not None and self.task_look_at_us(state, grace_us) <= before_us:
+                yield task_id
 
     def task_look_at_us(self, state: TaskState, grace_us: int) -> int:
         """When somebody has to look at a task: at the end of its lease, or when its message is not answered."""
-        due_us = state.due_us() if state.hold.token is not None else state.due_us() + grace_us
-        rings, rung_us = self.rung.get(state.task.id, (0, 0))
-        return max(due_us, rung_us + grace_us) if rings else due_us
+        rings, put_us = self.rung.get(state.task.id, (0, 0))
+        if state.hold.token is not None and not rings:
+            return state.due_us()
+        return max(state.due_us(), put_us) + grace_us
+
+    def put_at(self, task_id: str, now_us: int) -> None:
+        """The message of a task is put now, for the first time or because somebody gave it back."""
+        self.rung[task_id] = (0, now_us)
 
     def ring_again(self, task_id: str, now_us: int) -> Ring | None:
         """The message of an overdue task, to be put once more."""
@@ -269,4 +282,7 @@ class SplitItem(Item):
         state = self.tasks.get(ring.task_id)
         if state is None or self.sent_attempts.get(ring.task_id) != ring.attempt:
             return None
-        return state.due_us() if state.due_us() > now_us else state.lease(token, until_us)
+        if state.due_us() > now_us:
+            return state.due_us()
+        self.put_at(ring.task_id, now_us)
+        return state.lease(token, until_us)

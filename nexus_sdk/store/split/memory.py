@@ -74,10 +74,12 @@ class ItemShelf(Shelf[SplitItem]):
         with self._lock:
             return change(ShelfSlot(self, instance_id))
 
-    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Sequence[str]:
+    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Mapping[str, Sequence[str]]:
         """See `Table.late`."""
         with self._lock:
-            return [id for id, _ in zip(self._to_be_looked_at(before_us, grace_us), range(limit), strict=False)]
+            found = [id for id, _ in zip(self._to_be_looked_at(before_us, grace_us), range(limit), strict=False)]
+            items = ((id, self._items[id]) for id in found)
+            return {id: list(item.overdue(item.tasks, before_us, grace_us)) for id, item in items}
 
     def _to_be_looked_at(self, before_us: int, grace_us: int) -> Iterator[str]:
         """The sparse index: it may lag where a real one does, so whoever is told of an instance looks for himself."""

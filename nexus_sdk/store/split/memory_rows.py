@@ -55,6 +55,7 @@ class MemoryRows:
     def __init__(self, *, row_bytes_max: int = 400_000, transaction_bytes_max: int = 4_000_000) -> None:
         self.row_bytes_max = row_bytes_max
         self.transaction_bytes_max = transaction_bytes_max
+        self.transaction_rows_max = ROWS_MAX
         self._rows: dict[str, dict[str, tuple[Row, Write]]] = {}
         self._blobs: dict[str, dict[bytes, bytes]] = {}
 

@@ -61,8 +61,8 @@ class Table(Protocol):
     async def find(self, instance_id: str) -> InstanceRecord:
         """See `Store.find`."""
 
-    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Sequence[str]:
-        """Ids of instances that `SplitItem.needs_look`: from the index of `look_at_us`, and then looked at strongly."""
+    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Mapping[str, Sequence[str]]:
+        """The instances that need a look, with their tasks that are overdue: from an index, and then looked at."""
 
     async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
         """See `Store.list`."""

@@ -10,7 +10,7 @@ is run again when somebody was faster.
 | ``…/b/RUN/NUMBER`` | a batch | never |
 | ``…/m/NUMBER`` | messages that were accepted in one write | never |
 | ``t/TASK`` | a task, and who has it | with every delivery |
-| ``…/o/NUMBER`` | what a batch sends to others | when an outcome is known |
+| ``…/o/NUMBER``, ``…/r/NUMBER/SEND`` | what a batch sends to others, and what came of it | never |
 | ``…/k/MESSAGE``, ``…/s/KEY`` | that a message, or a send, was accepted | never |
 | ``grave/REQUEST`` | a tombstone | never |
 
@@ -31,7 +31,7 @@ from nexus_sdk.errors import StoreUnavailable
 from nexus_sdk.store import records
 from nexus_sdk.store.item import Hold, TaskState
 from nexus_sdk.store.listing import Position, from_cursor, matches, position_of, to_cursor
-from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, Loaded, Query, RecordPage, StoredBatch
+from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, Loaded, Query, RecordPage, Send, StoredBatch
 from nexus_sdk.store.refusals import not_found, unfinished
 from nexus_sdk.store.split import wire
 from nexus_sdk.store.split.item import Entry, SplitItem
@@ -48,6 +48,9 @@ NAME_BYTES_MAX = 700
 
 CONFLICTS_MAX = 30
 """So often a change is run again because somebody was faster, until the table counts as unavailable."""
+
+TOLD_MAX = 60
+"""So many notes about the sends of an entry are erased with it; more of them lie there until the purge."""
 
 WARM_MAX = 1_000
 """The rows of so many instances are remembered: a guess, which the condition of the next write proves or refutes."""
@@ -87,15 +90,22 @@ class Write:
     look_at_us: int | None = None
     created_us: int | None = None
 
+    @property
+    def is_mere_erasure(self) -> bool:
+        """Whether it takes away what nobody asks for any more: it may as well follow later, or never."""
+        return self.data is None and self.expected is None and not self.is_check
+
 
 class Rows(Protocol):
     """The rows of a database, by instance and key. All reads are strongly consistent but for the indexes.
 
-    `row_bytes_max`, `transaction_bytes_max`: so much fits into the data of a row, and into all rows of a write.
+    `row_bytes_max`: so much fits into the data of a row; `transaction_bytes_max`, `transaction_rows_max`: so much, and
+    so many rows, fit into a write.
     """
 
     row_bytes_max: int
     transaction_bytes_max: int
+    transaction_rows_max: int
 
     async def get(self, instance_id: str, keys: Sequence[str]) -> Mapping[str, Row]:
         """Those of these rows that are there."""
@@ -183,8 +193,8 @@ class Inbox(dict[int, InboxMessage]):
 
     def __setitem__(self, number: int, message: InboxMessage) -> None:
         dict.__setitem__(self, number, message)
-        self.row_of[number] = number
         self.added.append(number)
+        self.row_of[number] = self.added[0]  # what is accepted in one write lies in one row
 
     def stubs(self) -> Iterable[InboxMessage]:
         """The messages, perhaps without their bodies."""
@@ -206,18 +216,17 @@ class RowItem(SplitItem):
 
     snapshot: Snapshot
     incarnation: str
-    late: Iterable[str]
 
-    def bind(self, snapshot: Snapshot, late: Iterable[str]) -> RowItem:
-        """Let the collections read from this snapshot. `late`: keys of rows that the index says need a look."""
+    def bind(self, snapshot: Snapshot) -> RowItem:
+        """Let the collections read from this snapshot."""
         self.snapshot = snapshot
         self.incarnation = f"{self.seq:x}"
-        self.late = late
         self.tasks = LazyRows(self._read_task, self._read_tasks)
         self.remembered_ids = LazySet(lambda name: self._row("k", name) is not None)
         self.seen = LazySet(lambda name: self._row("s", name) is not None)
         self.inbox = Inbox(self._read_mail)
         self._strangers: set[str] = set()
+        self._gone: list[tuple[Entry, list[int]]] = []
         return self
 
     def want(self, task_ids: Sequence[str]) -> None:
@@ -240,6 +249,10 @@ class RowItem(SplitItem):
     def mail_key(self, number: int) -> str:
         """The key of the messages that were accepted together, by the number of the first."""
         return f"{self.incarnation}/m/{number:012d}"
+
+    def reply_key(self, number: int, index: int | str) -> str:
+        """The key of what a send of an entry came to."""
+        return f"{self.incarnation}/r/{number:012d}/{index}"
 
     def outbox_key(self, number: int) -> str:
         """The key of an entry."""
@@ -283,11 +296,11 @@ class RowItem(SplitItem):
         )
 
     @classmethod
-    def read(cls, row: Row, snapshot: Snapshot, late: Iterable[str]) -> RowItem:
+    def read(cls, row: Row, snapshot: Snapshot) -> RowItem:
         """The item whose head this is."""
         head = wire.unpack(row.data, "the head of an instance")
         record, seq, last_number, last_accepted_us, token, until_us, pending, outbox, outbox_number, sent = head[:10]
-        item = cls(records.unpack(record), seq).bind(snapshot, late)
+        item = cls(records.unpack(record), seq).bind(snapshot)
         item.last_number, item.last_accepted_us, item.turn = last_number, last_accepted_us, Hold(token, until_us)
         assert isinstance(item.inbox, Inbox)
         for number, id, accepted_at_us, row_number in pending:
@@ -299,11 +312,19 @@ class RowItem(SplitItem):
         item.outbox_number, item.sent_through = outbox_number, sent
         return item
 
-    def _read_entry(self, number: int, now_us: int, tasks: tuple[str, ...], has_row: bool) -> Entry:
-        row = self.snapshot.row(self.outbox_key(number)) if has_row else None
-        if row is None:
-            return Entry(number, (), now_us, tasks)
-        return wire.entry_of(wire.unpack(row.data, "an outbox"), number, now_us, tasks)
+    def _read_entry(self, number: int, now_us: int, tasks: tuple[str, ...], has_sends: bool) -> Entry:
+        return RowEntry(self, number, now_us, tasks) if has_sends else Entry(number, (), now_us, tasks)
+
+    def read_sends(self, number: int) -> tuple[Send, ...]:
+        """What is sent to others by an entry."""
+        row = self.snapshot.row(self.outbox_key(number))
+        return wire.sends_of(wire.unpack(row.data, "an outbox")) if row is not None else ()
+
+    def read_replies(self, number: int) -> Iterator[tuple[int, InboxMessage | None]]:
+        """What was noted about the sends of an entry."""
+        for row in self.snapshot.under(self.reply_key(number, "")):
+            index, reply = wire.unpack(row.data, "a reply")
+            yield index, wire.message_of(reply)
 
     # --- to rows ----------------------------------------------------------------------------------------------------
 
@@ -311,7 +332,7 @@ class RowItem(SplitItem):
         """What is in the head row."""
         assert isinstance(self.inbox, Inbox)
         pending = [(m.number, m.id, m.accepted_at_us, self.inbox.row_of[m.number]) for m in self.inbox.stubs()]
-        outbox = [(entry.number, entry.now_us, entry.tasks, bool(entry.sends)) for entry in self.outbox]
+        outbox = [(entry.number, entry.now_us, entry.tasks, entry.has_sends) for entry in self.outbox]
         return wire.pack(
             (
                 records.pack(self.record),
@@ -370,9 +391,7 @@ class RowItem(SplitItem):
         assert isinstance(inbox, Inbox)
         kept = [dict.__getitem__(inbox, number) for number in inbox.added if number in inbox]
         if kept:
-            for message in kept:
-                inbox.row_of[message.number] = kept[0].number
-            yield Write(self.mail_key(kept[0].number), wire.pack([wire.plain_message(each) for each in kept]))
+            yield Write(self.mail_key(inbox.added[0]), wire.pack([wire.plain_message(each) for each in kept]))
         used = {inbox.row_of[number] for number in inbox}
         yield from (Write(self.mail_key(number)) for number in sorted(set(inbox.row_of.values()) - used))
 
@@ -381,14 +400,23 @@ class RowItem(SplitItem):
             yield Write(self.batch_key(batch.run_id, batch.number), wire.pack(wire.plain_batch(batch)))
 
     def _outbox_writes(self) -> Iterator[Write]:
-        there = {self.outbox_key(entry.number): entry for entry in self.outbox if entry.sends}
-        prefix = f"{self.incarnation}/o/"
-        read = {key: row for key, row in self.snapshot.rows.items() if row is not None and key.startswith(prefix)}
-        for key, entry in there.items():
-            data, row = wire.pack(wire.plain_entry(entry)), read.get(key)
-            if row is None or row.data != data:
-                yield Write(key, data)
-        yield from (Write(key) for key in read if key not in there)
+        for entry in self.outbox:
+            key = self.outbox_key(entry.number)
+            if isinstance(entry, RowEntry):
+                for index, reply in entry.noted.items():
+                    plain = (index, wire.plain_message(reply))
+                    yield Write(self.reply_key(entry.number, index), wire.pack(plain))
+            elif entry.has_sends:
+                yield Write(key, wire.pack(wire.plain_sends(entry)))
+        for entry, told in self._gone:
+            yield Write(self.outbox_key(entry.number))
+            yield from (Write(self.reply_key(entry.number, index)) for index in told)
+
+    def sent(self, number: int, told: Iterable[int] = ()) -> None:
+        """All sends of this entry were made."""
+        gone = [entry for entry in self.outbox if entry.number == number and isinstance(entry, RowEntry)]
+        self._gone += [(entry, sorted(told)[:TOLD_MAX]) for entry in gone]
+        SplitItem.sent(self, number)
 
     # --- without reading everything -----------------------------------------------------------------------------------
 
@@ -397,14 +425,35 @@ class RowItem(SplitItem):
         assert isinstance(self.inbox, Inbox)
         return next((message.accepted_at_us for message in self.inbox.stubs()), None)
 
-    def overdue(self, before_us: int, grace_us: int) -> Iterator[str]:
-        """Of the tasks that the index names, those that are overdue."""
-        for key in self.late:
-            row = self.snapshot.row(key) if key.startswith("t/") else None
-            if row is not None:
-                state = self.tasks.get(_task_id_of(row))
-                if state is not None and self.is_overdue(state, before_us, grace_us):
-                    yield state.task.id
+
+class RowEntry(Entry):
+    """An entry that lies in a row of its own, read when it is asked for; what becomes of its sends lies beside it."""
+
+    __slots__ = ("_item", "noted")
+
+    def __init__(self, item: RowItem, number: int, now_us: int, tasks: tuple[str, ...]) -> None:
+        self.number, self.now_us, self.tasks = number, now_us, tasks
+        self._item = item
+        self.noted: dict[int, InboxMessage | None] = {}
+
+    @property
+    def has_sends(self) -> bool:
+        """See `Entry`."""
+        return True
+
+    @property
+    def sends(self) -> tuple[Send, ...]:  # type: ignore[override]  # read only
+        """See `Entry`."""
+        return self._item.read_sends(self.number)
+
+    @property
+    def replies(self) -> dict[int, InboxMessage | None]:  # type: ignore[override]  # read only
+        """See `Entry`."""
+        return dict(self._item.read_replies(self.number)) | self.noted
+
+    def note(self, index: int, reply: InboxMessage | None) -> None:
+        """See `Entry`."""
+        self.noted[index] = reply
 
 
 @dataclass(slots=True)
@@ -413,7 +462,6 @@ class RowSlot:
 
     instance_id: str
     snapshot: Snapshot
-    late: Iterable[str] = ()
     _item: RowItem | None = None
     _is_read: bool = False
     _grave: tuple[str, int] | None = None
@@ -423,14 +471,14 @@ class RowSlot:
         """See `Slot.item`."""
         if not self._is_read:
             row = self.snapshot.row(HEAD)
-            self._item = RowItem.read(row, self.snapshot, self.late) if row is not None else None
+            self._item = RowItem.read(row, self.snapshot) if row is not None else None
             self._is_read = True
         return self._item
 
     def put(self, record: InstanceRecord, seq: int) -> SplitItem:
         """See `Slot.put`."""
         self.snapshot.prefixes.add(f"{seq:x}/")  # an incarnation that begins has no rows yet
-        self._item, self._is_read = RowItem(record, seq).bind(self.snapshot, ()), True
+        self._item, self._is_read = RowItem(record, seq).bind(self.snapshot), True
         return self._item
 
     def bury(self, now_us: int, tombstone_seconds: float) -> bool:
@@ -487,7 +535,6 @@ class RowTable:
         self._grace_us = round(grace_seconds * 1_000_000)
         self._pause = pause
         self._warm: OrderedDict[str, dict[str, Row | None]] = OrderedDict()
-        self._late: dict[str, list[str]] = {}
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -495,13 +542,12 @@ class RowTable:
         self, instance_id: str, change: Change[T], *, tasks: Sequence[str] = (), fresh: Sequence[str] = ()
     ) -> T:
         """See `Table.change`."""
-        late = self._late.pop(instance_id, [])
         warm = self._warm.get(instance_id)
         snapshot = Snapshot(dict(warm)) if warm is not None else Snapshot()
         is_guess = warm is not None
         for attempt in range(CONFLICTS_MAX):
             is_guess = self._guess(snapshot, fresh) or is_guess if attempt == 0 else False
-            slot = await self._run(instance_id, snapshot, change, [*tasks], late, is_guess)
+            slot = await self._run(instance_id, snapshot, change, tasks, is_guess)
             if slot is not None:
                 result, writes = slot
                 if not writes:
@@ -523,14 +569,13 @@ class RowTable:
         snapshot: Snapshot,
         change: Change[T],
         tasks: Sequence[str],
-        late: Sequence[str],
         is_guess: bool,
     ) -> tuple[T, list[Write]] | None:
         """Run a change, reading what it asks for; None when it was refused on a guess, which proves nothing."""
         if not snapshot.has(HEAD):
-            await self._read(instance_id, snapshot, [HEAD, *late, *map(task_key, tasks)])
+            await self._read(instance_id, snapshot, [HEAD, *map(task_key, tasks)])
         while True:
-            slot = RowSlot(instance_id, snapshot, late)
+            slot = RowSlot(instance_id, snapshot)
             try:
                 return change(slot), slot.writes(self._grace_us)
             except NotRead as missing:
@@ -627,19 +672,24 @@ class RowTable:
             raise not_found(instance_id)
         return _record_of(row)
 
-    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Sequence[str]:
-        """See `Table.late`."""
+    async def late(self, *, before_us: int, grace_us: int, limit: int) -> Mapping[str, Sequence[str]]:
+        """See `Table.late`: whoever is told of an instance by the index looks for himself."""
         keys: dict[str, list[str]] = {}
         for instance_id, key in await self._rows.late(before_us=before_us, limit=limit):
             keys.setdefault(instance_id, []).append(key)
-        found: list[str] = []
+        found: dict[str, Sequence[str]] = {}
         for instance_id, rows in keys.items():
-            self._late[instance_id] = [key for key in rows if key != HEAD]
-            self._warm.pop(instance_id, None)
-            if await self.change(instance_id, lambda slot: _needs_look(slot.item, before_us, grace_us)):
-                self._late[instance_id] = [key for key in rows if key != HEAD]
-                found.append(instance_id)
-        return found[:limit]
+            snapshot = Snapshot()
+            await self._read(instance_id, snapshot, [HEAD, *rows])
+            item = await self._item(instance_id, snapshot)
+            if item is None:
+                continue
+            names = [_task_id_of(row) for key in rows if key != HEAD and (row := snapshot.rows[key]) is not None]
+            overdue = list(item.overdue(names, before_us, grace_us))
+            look_us = item.look_at_us(grace_us)
+            if overdue or (look_us is not None and look_us <= before_us):
+                found[instance_id] = overdue
+        return found
 
     async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
         """See `Table.list`."""
@@ -725,9 +775,14 @@ class RowTable:
         if apart:
             large = {sha256(write.data).digest(): write.data for write in writes if write.data and write.key in apart}
             await self._rows.put_blobs(instance_id, large)
-        return await self._rows.transact(
-            instance_id, [_apart(write) if write.key in apart and write.data else write for write in writes]
-        )
+        made = [_apart(write) if write.key in apart and write.data else write for write in writes]
+        vital = [write for write in made if not write.is_mere_erasure]
+        erased = [write for write in made if write.is_mere_erasure]
+        room = max(0, self._rows.transaction_rows_max - len(vital))
+        if not await self._rows.transact(instance_id, vital + erased[:room]):
+            return False
+        await self._rows.delete(instance_id, [write.key for write in erased[room:]])
+        return True
 
     # --- blobs --------------------------------------------------------------------------------------------------------
 
@@ -742,10 +797,6 @@ class RowTable:
 
 def _apart(write: Write) -> Write:
     return replace(write, data=APART + sha256(write.data or b"").digest())
-
-
-def _needs_look(item: SplitItem | None, before_us: int, grace_us: int) -> bool:
-    return item is not None and item.needs_look(before_us, grace_us)
 
 
 def _record_of(row: Row) -> InstanceRecord:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -191,7 +190,7 @@ class SplitSteps:
     async def _sent(self, instance_id: str, left: Left) -> int | None:
         def sent(slot: Slot) -> int | None:
             if slot.item is not None and slot.item.seq == left.seq:
-                slot.item.sent(left.entry.number)
+                slot.item.sent(left.entry.number, left.entry.replies)
             return _due_us(slot)
 
         return await self._change("outbox:sent", instance_id, sent)
@@ -221,7 +220,8 @@ class SplitSteps:
             for _, task in tasks:
                 if keys[task.id] not in item.seen:
                     item.seen.add(keys[task.id])
-                    item.add_task(task, self._next())
+                    if item.add_task(task, self._next()):
+                        item.put_at(task.id, left.entry.now_us)
             return item.rings_of([task.id for _, task in tasks])
 
         ids = [task.id for _, task in tasks]
@@ -287,7 +287,7 @@ class SplitSteps:
             if slot.item is not None and slot.item.seq == left.seq:
                 for entry in slot.item.outbox:
                     if entry.number == left.entry.number:
-                        entry.replies[index] = reply
+                        entry.note(index, reply)
 
         await self._change("outbox:outcome", sender, note)
         left.entry.replies[index] = reply
@@ -456,8 +456,8 @@ def left_of(item: SplitItem) -> Left | None:
     """The oldest of the entries with sends that are left to be made."""
     if not item.outbox:
         return None
-    entry = copy(item.outbox[0])
-    entry.replies = dict(entry.replies)
+    oldest = item.outbox[0]
+    entry = Entry(oldest.number, oldest.sends, oldest.now_us, oldest.tasks, dict(oldest.replies))
     return Left(entry, item.rings_of(entry.tasks), item.seq, item.due_us())
 
 

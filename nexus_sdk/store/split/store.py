@@ -228,6 +228,7 @@ class SplitStore(SplitSteps):
         def follow(slot: Slot) -> list[Held]:
             item = check_held(slot, delivery)
             item.retry(delivery, task)
+            item.put_at(task.id, now_us)
             return item.rings_of([task.id])
 
         rings = await self._change("retry:write", task.instance_id, follow, tasks=[task.id])
@@ -244,6 +245,7 @@ class SplitStore(SplitSteps):
             item.release(delivery, not_before_us)
             if isinstance(delivery, TurnDelivery):
                 return item.due_us(), []
+            item.put_at(delivery.task.id, now_us)
             return None, item.rings_of([delivery.task.id])
 
         freed = await self._change("release:write", instance_of(delivery), free, tasks=task_ids(delivery))
@@ -279,23 +281,25 @@ class SplitStore(SplitSteps):
     async def due(self, *, before_us: int, limit: int) -> Sequence[str]:
         """The sweep: instances whose outbox, timer, bell or lease needs a look; they are healed and rung for."""
         await self._heed_dead_letters(before_us)
-        instance_ids = await self._table.late(before_us=before_us, grace_us=self._grace_us, limit=limit)
-        for instance_id in instance_ids:
-            await self._look(instance_id, before_us)
-        return instance_ids
+        late = await self._table.late(before_us=before_us, grace_us=self._grace_us, limit=limit)
+        for instance_id, overdue in late.items():
+            for start in range(0, max(len(overdue), 1), DIRECT_MAX):
+                await self._look(instance_id, overdue[start : start + DIRECT_MAX], before_us)
+        return list(late)
 
-    async def _look(self, instance_id: str, now_us: int) -> None:
-        """Heal an instance, ring for it, and put once more the messages of its tasks that are overdue."""
+    async def _look(self, instance_id: str, tasks: Sequence[str], now_us: int) -> None:
+        """Heal an instance, ring for it, and put once more the messages of those of these tasks that are overdue."""
 
         def look(slot: Slot) -> tuple[int | None, list[Held]]:
             item = slot.item
             if item is None:
                 return None, []
-            overdue = list(item.overdue(now_us, self._grace_us))
+            item.want(tasks)
+            overdue = list(item.overdue(tasks, now_us, self._grace_us))
             again = (item.ring_again(task_id, now_us) for task_id in overdue)
             return item.due_us(), [(ring, None) for ring in again if ring is not None]
 
-        due_us, rings = await self._change_healed("due:write", instance_id, look)
+        due_us, rings = await self._change_healed("due:write", instance_id, look, tasks=tasks)
         await self._ring(instance_id, due_us, now_us)
         await self._put("due:put", rings, now_us)
 

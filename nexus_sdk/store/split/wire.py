@@ -178,14 +178,11 @@ def send_of(plain: Any) -> Send:
     raise HistoryCorruptedError(f"a send of the kind {kind} is not known here.", hint="A newer version wrote it.")
 
 
-def plain_entry(entry: Entry) -> Any:
-    """What a batch has left to be done, but for its tasks: they stand in the head."""
-    replies = [(index, plain_message(reply)) for index, reply in entry.replies.items()]
-    return ([plain_send(send) for send in entry.sends], replies)
+def plain_sends(entry: Entry) -> Any:
+    """What a batch sends to others."""
+    return [plain_send(send) for send in entry.sends]
 
 
-def entry_of(plain: Any, number: int, now_us: int, tasks: tuple[str, ...]) -> Entry:
-    """The reverse of `plain_entry`."""
-    sends, replies = plain[:2]
-    told = {index: message_of(reply) for index, reply in replies}
-    return Entry(number, tuple(send_of(send) for send in sends), now_us, tasks, told)
+def sends_of(plain: Any) -> tuple[Send, ...]:
+    """The reverse of `plain_sends`."""
+    return tuple(send_of(send) for send in plain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from nexus_sdk.core.status import Status
@@ -15,6 +16,9 @@ from nexus_sdk.store.sqlite.work import Work, read_messages
 
 FIND = "SELECT record FROM instances WHERE id = ?"
 POSITION = "SELECT run_id, last_batch, status FROM instances WHERE id = ?"
+LOAD_IDLE = """SELECT 0, record, pending, NULL, NULL FROM instances WHERE id = :id
+    UNION ALL SELECT number, run_id, 0, turn_id, data FROM batches WHERE instance_id = :id AND number > :after
+        AND run_id = coalesce(:run_id, (SELECT run_id FROM instances WHERE id = :id))"""
 BATCHES = """SELECT run_id, number, turn_id, data FROM batches
     WHERE instance_id = ? AND run_id = ? AND number > ? ORDER BY number"""
 
@@ -23,16 +27,26 @@ BLOB = "SELECT data FROM blobs WHERE instance_id = ? AND digest = ?"
 
 def create(work: Work, new: NewInstance) -> InstanceRecord:
     """Create an instance, or return the one that the same request has made."""
-    row = work.find(new.record.id)
-    if row is not None:
+    if not work.insert(new):
+        row = work.get(new.record.id)
         if row.request_id == new.record.request_id:
             return row.present_record()
         raise exists(row.id)
     if work.is_buried(new.record):
-        raise purged(new.record.id)
-    work.insert(new)
-    work.flush()
+        raise purged(new.record.id)  # and what was written is undone
     return new.record
+
+
+def load_idle(connection: sqlite3.Connection, instance_id: str, run_id: str | None, after: int) -> Loaded | None:
+    """The same as `load`, for an instance without messages; None when it has some. One statement: one moment."""
+    rows = connection.execute(LOAD_IDLE, {"id": instance_id, "run_id": run_id, "after": after}).fetchall()
+    rows.sort(key=itemgetter(0))
+    if not rows or rows[0][0] != 0:
+        raise not_found(instance_id)
+    (_, record, pending, _, _), *batches = rows
+    if pending:
+        return None
+    return Loaded(unpack(record), tuple([StoredBatch(run, number, *rest) for number, run, _, *rest in batches]), ())
 
 
 def load(connection: sqlite3.Connection, instance_id: str, run_id: str | None, after: int) -> Loaded:

@@ -100,7 +100,9 @@ def _lease_turns(work: Work, limit: int, taker: Taker) -> Iterator[TurnDelivery]
         row = work.get(instance_id)
         row.token, row.until_us, row.peer = taker.token(), until_us(taker.lease, work.now_us), taker.peer
         row.is_dirty = True
-        yield TurnDelivery(instance_id, row.token, work.messages(instance_id), row.run_id, row.last_batch)
+        messages = work.messages(instance_id) if row.pending else ()
+        loaded = work.loaded(row, messages) if row.last_batch == 1 else None
+        yield TurnDelivery(instance_id, row.token, messages, row.run_id, row.last_batch, loaded)
 
 
 def lease_tasks(work: Work, queue: str, limit: int, taker: Taker) -> list[TaskDelivery]:

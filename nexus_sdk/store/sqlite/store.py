@@ -100,6 +100,10 @@ class SqliteStore:
     async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
         """Record, batches and pending messages of one moment."""
         self._check_process()
+        with self._database.reading() as connection:
+            loaded = instances.load_idle(connection, instance_id, run_id, after)
+        if loaded is not None:
+            return loaded
         with self._database.snapshot() as connection:
             return instances.load(connection, instance_id, run_id, after)
 
@@ -181,22 +185,23 @@ class SqliteStore:
     # --- waiting --------------------------------------------------------------------------------------------------
 
     async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
-        """Return when the instance has moved on; other processes' moves ring, or are seen by the slow re-check."""
+        """Return when the instance has moved on, or early: who asked looks. So other processes' moves are seen, too,
+        when their rings were lost.
+        """
         self._check_process()
         bell = self._board.add_watch(instance_id, wants_every_move=status is None)
+        patience: asyncio.TimerHandle | None = None
         try:
-            while True:
-                with self._database.reading() as connection:
-                    position = connection.execute(instances.POSITION, (instance_id,)).fetchone()
-                if position is None or (position[:2] != (run_id, after) and position[2] != status):
-                    return
-                await self._post.join()
-                patience = asyncio.get_running_loop().call_later(RECHECK_SECONDS, bell.ring)
-                try:
-                    await bell.wait()
-                finally:
-                    patience.cancel()
+            with self._database.reading() as connection:
+                position = connection.execute(instances.POSITION, (instance_id,)).fetchone()
+            if position is None or (position[:2] != (run_id, after) and position[2] != status):
+                return
+            await self._post.join()
+            patience = asyncio.get_running_loop().call_later(RECHECK_SECONDS, bell.ring)
+            await bell.wait()
         finally:
+            if patience is not None:
+                patience.cancel()
             self._board.drop_watch(instance_id, bell)
 
     def doorbell(self) -> Doorbell:

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.item import lost
-from nexus_sdk.store.port import TURNS, Delivery, InboxMessage, InstanceRecord, NewInstance, StoredBatch, TaskDelivery
+from nexus_sdk.store.port import (
+    TURNS,
+    Delivery,
+    InboxMessage,
+    InstanceRecord,
+    Loaded,
+    NewInstance,
+    StoredBatch,
+    TaskDelivery,
+)
 from nexus_sdk.store.records import attribute_text, pack, pack_attributes, unpack
 from nexus_sdk.store.refusals import not_found
 from nexus_sdk.store.sqlite.writer import Effects
@@ -26,10 +35,11 @@ _UPDATE_RECORD = f"""UPDATE instances SET {_QUEUE_COLUMNS}, run_id = ?, last_bat
     held_through = ?, record = ? WHERE seq = ?"""
 _INSERT = """INSERT INTO instances (id, run_id, status, workflow, created_us, last_batch, request_id, wake_at_us,
     held_through, pending, last_number, accepted_us, oldest_us, due_us, age_us, attributes, record)
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
-_UPDATE_STATUS = "UPDATE instances SET status = ? WHERE seq = ?"
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"""
+_UPDATE_STATUS = _UPDATE_RECORD.replace(" WHERE seq", ", status = ? WHERE seq")
 # Apart from the others, because naming a column rewrites its indexes even when its value stays the same.
 
+_FIRST_BATCH = "SELECT run_id, number, turn_id, data FROM batches WHERE instance_id = ? AND run_id = ?"
 _CONSUME = "DELETE FROM inbox WHERE instance_id = ? AND number BETWEEN ? AND ?"
 _SETTLE_TASK = "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND (token = ? OR token IS NULL)"
 
@@ -59,6 +69,7 @@ class Row:
     data: bytes
     record: InstanceRecord | None = None
     is_dirty: bool = False
+    has_new_status: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -68,6 +79,15 @@ class Row:
     def present_record(self) -> InstanceRecord:
         """The record as it stands."""
         return self.record if self.record is not None else unpack(self.data)
+
+    def accept(self, now_us: int) -> None:
+        """One more message."""
+        self.last_number += 1
+        self.accepted_us = max(now_us, self.accepted_us)
+        if self.pending == 0:
+            self.oldest_us = self.accepted_us
+        self.pending += 1
+        self.is_dirty = True
 
     def free(self, until_us: int | None = None) -> None:
         """The turn is nobody's, and not given out before `until_us`."""
@@ -111,8 +131,8 @@ class Work:
 
     # --- instances ------------------------------------------------------------------------------------------------
 
-    def insert(self, new: NewInstance) -> None:
-        """A new instance with its first batch and message."""
+    def insert(self, new: NewInstance) -> bool:
+        """A new instance with its first batch and message; False when there is one of this id."""
         record = new.record
         data, attributes = pack(record), pack_attributes(record)
         row = Row(
@@ -136,7 +156,7 @@ class Work:
             record=record,
         )
         if new.message is not None:
-            self._accept(row, new.message)
+            row.accept(self.now_us)
         due_us, age_us = self._order(row)
         values = (
             record.id,
@@ -157,14 +177,20 @@ class Work:
             attributes,
             data,
         )
-        row.seq = self.execute(_INSERT, values).lastrowid or 0
+        inserted = self.execute(_INSERT, values)
+        if inserted.rowcount == 0:
+            return False
+        row.seq = inserted.lastrowid or 0
         row.is_dirty = False
         self._rows[record.id] = row
         self.append(record.id, new.batch)
+        if new.message is not None:
+            self._put(row, new.message)
         self._insert_attributes(record)
         if due_us is not None:
             self.note_due(TURNS, due_us, is_free=True)
         self.effects.changed.append(record.id)
+        return True
 
     def append(self, instance_id: str, batch: StoredBatch) -> None:
         """One more batch."""
@@ -185,7 +211,7 @@ class Work:
             self.execute("DELETE FROM attributes WHERE instance_id = ?", (row.id,))
             self._insert_attributes(record)
         if row.status != record.status.value:
-            self.execute(_UPDATE_STATUS, (record.status.value, row.seq))
+            row.has_new_status = True
             self.effects.changed.append(row.id)
         row.record, row.status, row.run_id = record, record.status.value, record.run_id
         row.last_batch, row.wake_at_us, row.held_through = record.last_batch, record.wake_at_us, record.held_through
@@ -227,16 +253,11 @@ class Work:
             return message.if_accepted
         if row.is_finished:
             return message.if_finished or message.if_refused
-        self._accept(row, message)
+        row.accept(self.now_us)
+        self._put(row, message)
         return message.if_accepted
 
-    def _accept(self, row: Row, message: InboxMessage) -> None:
-        row.last_number += 1
-        row.accepted_us = max(self.now_us, row.accepted_us)
-        if row.pending == 0:
-            row.oldest_us = row.accepted_us
-        row.pending += 1
-        row.is_dirty = True
+    def _put(self, row: Row, message: InboxMessage) -> None:
         values = (row.id, message.id, row.last_number, row.accepted_us, message.is_remembered, message.body)
         self.execute("INSERT INTO inbox VALUES (?,?,?,?,?,?)", values)
         if message.is_remembered:
@@ -260,6 +281,11 @@ class Work:
     def messages(self, instance_id: str) -> tuple[InboxMessage, ...]:
         """The pending messages in the order of acceptance."""
         return read_messages(self.execute("SELECT * FROM inbox WHERE instance_id = ?", (instance_id,)))
+
+    def loaded(self, row: Row, messages: tuple[InboxMessage, ...]) -> Loaded:
+        """An instance that never had a turn, as `load` returns it."""
+        batches = self.execute(_FIRST_BATCH, (row.id, row.run_id))
+        return Loaded(row.present_record(), tuple([StoredBatch(*batch) for batch in batches]), messages)
 
     # --- settling -------------------------------------------------------------------------------------------------
 
@@ -322,8 +348,11 @@ class Work:
             self.execute(_UPDATE, (*queue_columns, row.seq))
         else:
             record = (row.run_id, row.last_batch, row.wake_at_us, row.held_through, pack(row.record))
-            self.execute(_UPDATE_RECORD, (*queue_columns, *record, row.seq))
-        row.is_dirty = False
+            if row.has_new_status:
+                self.execute(_UPDATE_STATUS, (*queue_columns, *record, row.status, row.seq))
+            else:
+                self.execute(_UPDATE_RECORD, (*queue_columns, *record, row.seq))
+        row.is_dirty = row.has_new_status = False
         if due_us is not None:
             self.note_due(TURNS, due_us, is_free=row.token is None)
 

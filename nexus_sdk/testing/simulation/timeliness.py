@@ -29,7 +29,7 @@ def breaches_of_time(record: InstanceRecord, run: Run, accepted_us: Mapping[str,
                     yield f"law 8, {record.id}: it began {early_us} µs early"
     if record.status.is_finished or record.status.is_held:
         return
-    soonest_us = max(min(deadlines.due_us.values(), default=0), run.batches[-1].header.stamped_at_us)
+    soonest_us = max(min(deadlines.due_us.values(), default=0), record.updated_us)  # what is overdue is due now
     if deadlines.due_us and (record.wake_at_us is None or record.wake_at_us > soonest_us):
         yield f"law 8, {record.id}: it is to be woken at {record.wake_at_us}, and something is due at {soonest_us}"
 

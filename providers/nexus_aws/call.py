@@ -1,0 +1,216 @@
+"""The one narrow face through which everything speaks to AWS: `call(service, operation, parameters)`.
+
+What fails for a moment is tried again with jitter; whose randomness and patience that is, is an argument. The one
+rule: nothing of botocore's leaves this module, neither names nor exceptions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from nexus_sdk.errors import ProviderMissing, StoreError, StoreUnavailable
+
+ATTEMPTS_MAX = 8
+"""So often a request is made until the service counts as unavailable."""
+
+FIRST_PAUSE_SECONDS = 0.05
+LAST_PAUSE_SECONDS = 5.0
+
+THREADS_MAX = 32
+"""So many requests of a process are under way at a time."""
+
+MOMENTARY = frozenset(
+    {
+        "ConnectionError",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+"""Codes of errors that are over in a moment."""
+
+
+class AwsError(Exception):
+    """A request that was refused. `reasons`: of a transaction, the codes for each of its writes."""
+
+    def __init__(self, code: str, message: str, *, status: int = 0, reasons: Sequence[str] = ()) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+        self.reasons = tuple(reasons)
+
+    @property
+    def is_momentary(self) -> bool:
+        """Whether the same request may succeed in a moment."""
+        if self.reasons:
+            wrong = {reason for reason in self.reasons if reason != "None"}
+            return bool(wrong) and wrong <= MOMENTARY
+        return self.code in MOMENTARY or self.status >= 500
+
+
+class Call(Protocol):
+    """A request to a service, as AWS names it: ``("dynamodb", "GetItem", {…})``; the reply."""
+
+    async def __call__(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make the request, once.
+
+        Raises:
+            AwsError: it was refused, or it is not known what became of it.
+        """
+
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one waits before a request is made again.
+
+    Attributes:
+        fraction: evenly drawn from [0, 1).
+        sleep: waits so many seconds.
+    """
+
+    fraction: Callable[[], float]
+    sleep: Sleep
+
+    async def pause(self, attempt: int) -> None:
+        """Wait before attempt `attempt + 2`: longer each time, and never as long as others wait (full jitter)."""
+        await self.sleep(min(LAST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt) * self.fraction())
+
+
+class PatientCall:
+    """Requests, made again as long as what is wrong with them is over in a moment."""
+
+    def __init__(self, call: Call, patience: Patience) -> None:
+        self._call = call
+        self.patience = patience
+
+    async def __call__(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Call`.
+
+        Raises:
+            AwsError: it was refused for good.
+            StoreUnavailable: it was tried often enough.
+        """
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._call(service, operation, parameters)
+            except AwsError as error:
+                if not error.is_momentary:
+                    raise
+                problem = error
+            await self.patience.pause(attempt)
+        raise StoreUnavailable(f"{service} {operation}: {ATTEMPTS_MAX} attempts were in vain, the last one: {problem}")
+
+
+class BotoCall:
+    """Requests through botocore, which is part of boto3 and of Lambda's own Python.
+
+    Args:
+        region, endpoint: what the SDK's environment says, when they are None.
+        is_inline: the request blocks its thread, as in a function that serves one event at a time; otherwise it has a
+            thread of its own.
+    """
+
+    def __init__(self, *, region: str | None = None, endpoint: str | None = None, is_inline: bool = False) -> None:
+        self._region = region
+        self._endpoint = endpoint
+        self._is_inline = is_inline
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
+        self._executor: Executor | None = None
+
+    async def __call__(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Call`."""
+        if self._is_inline:
+            return self._make(service, operation, parameters)
+        import asyncio
+
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="nexus aws")
+        make = partial(copy_context().run, self._make, service, operation, parameters)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, make)
+
+    def close(self) -> None:
+        """Release connections and threads. A call opens them again."""
+        with self._lock:
+            clients, self._clients, self._session = self._clients, {}, None
+            executor, self._executor = self._executor, None
+        for client in clients.values():
+            client.close()
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    def client(self, service: str) -> Any:
+        """The client of a service; made once."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._open(service)
+            return self._clients[service]
+
+    def _open(self, service: str) -> Any:
+        try:
+            from botocore.config import Config
+            from botocore.session import get_session
+        except ImportError as error:
+            raise ProviderMissing(
+                f"DynamoDB, SQS and S3 need boto3, which is not installed ({error}).",
+                hint='pip install "nexus-sdk[aws]"',
+            ) from error
+        if self._session is None:
+            self._session = get_session()
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},  # we try again ourselves, with our own randomness
+            connect_timeout=3,
+            read_timeout=25,
+            max_pool_connections=THREADS_MAX,
+        )
+        return self._session.create_client(
+            service, region_name=self._region, endpoint_url=self._endpoint, config=config
+        )
+
+    def _make(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self.client(service)
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+        try:
+            reply: Mapping[str, Any] = client._make_api_call(operation, dict(parameters))
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", ())]
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            code = str(said.get("Code", "")).rpartition("#")[2]
+            raise AwsError(code, str(said.get("Message", "")), status=status, reasons=reasons) from None
+        except (ConnectionError, HTTPClientError) as error:
+            raise AwsError("ConnectionError", str(error)) from None
+        except BotoCoreError as error:
+            raise StoreError(
+                f"{service} {operation}: {error}",
+                hint="Credentials and region are those of the AWS SDKs: the environment, a profile, or a role.",
+            ) from None
+        return reply

@@ -1,0 +1,263 @@
+"""The queues of a split store on SQS: one for bells, one for each activity queue, and one for dead letters.
+
+A message is a reference of a few hundred bytes; what it refers to is in the table. The one rule: a queue may lose,
+double and reorder messages, and nothing but time is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+from nexus_aws.call import ATTEMPTS_MAX, AwsError, PatientCall
+from nexus_aws.limits import (
+    BATCH_MESSAGES_MAX,
+    DELAY_SECONDS_MAX,
+    MESSAGE_BYTES_MAX,
+    RECEIVES_MAX,
+    RETENTION_SECONDS,
+    VISIBILITY_SECONDS_MAX,
+)
+from nexus_sdk.errors import StoreError, StoreUnavailable
+from nexus_sdk.store.port import TURNS
+from nexus_sdk.store.split.rings import Ring
+
+MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+GONE = frozenset(
+    {
+        "ReceiptHandleIsInvalid",
+        "InvalidParameterValue",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "MessageNotInflight",
+    }
+)
+"""The message was taken by another since, or acknowledged, or hidden for as long as may be: nothing is to be done."""
+
+DEAD = "nexus:dead"
+DEAD_HIDDEN_SECONDS = 60
+"""So long whoever takes a dead letter has time to heed it."""
+
+
+class SqsQueues:
+    """See `Queues`. `prefix`: what the names of the queues begin with."""
+
+    def __init__(self, call: PatientCall, prefix: str) -> None:
+        self._call = call
+        self._prefix = prefix
+        self._urls: dict[str, str] = {}
+        self._numbers = count(1)
+        self._expected: dict[str, dict[tuple[str, str], int]] = {}
+
+    # --- the verbs --------------------------------------------------------------------------------------------------
+
+    async def put(self, rings: Sequence[Ring], *, now_us: int) -> Sequence[Ring]:
+        """See `Queues.put`.
+
+        What somebody has already, and what falls due later than a message can be delayed, needs none: the index of
+        what needs a look knows both.
+        """
+        by_queue: dict[str, list[Ring]] = {}
+        for ring in rings:
+            self._expect(ring, max(ring.visible_us, now_us), now_us)
+            if not ring.is_taken and seconds_until(ring.visible_us, now_us) <= DELAY_SECONDS_MAX:
+                by_queue.setdefault(ring.queue, []).append(ring)
+        for queue, own in by_queue.items():
+            for batch in batches([self._entry(ring, now_us) for ring in own]):
+                await self._send(queue, batch)
+        return rings
+
+    async def take(self, queue: str, *, limit: int, now_us: int, until_us: int, holder: str) -> Sequence[Ring]:
+        """See `Queues.take`: the most urgent of those that SQS gives at once; the others are given back."""
+        seconds = min(max(seconds_until(until_us, now_us), 1), VISIBILITY_SECONDS_MAX)
+        found = await self._receive(queue, seconds)
+        if not found:
+            self._forget_due(queue, now_us)
+        found.sort(key=lambda ring: (-ring.priority, ring.number))
+        for ring in found[limit:]:
+            await self._change(ring, 0)
+        for ring in found[:limit]:
+            self._expect(ring, now_us + seconds * 1_000_000, now_us)
+        return found[:limit]
+
+    async def hide(self, ring: Ring, *, until_us: int, now_us: int, is_taken: bool) -> None:
+        """See `Queues.hide`. What is nobody's for longer than a message can be hidden, the sweep rings for."""
+        seconds = max(seconds_until(until_us, now_us), 0)
+        self._expect(ring, now_us + seconds * 1_000_000, now_us)
+        if seconds > VISIBILITY_SECONDS_MAX and not is_taken:
+            await self._delete(ring)
+        else:
+            await self._change(ring, min(seconds, VISIBILITY_SECONDS_MAX))
+
+    async def remove(self, ring: Ring) -> None:
+        """See `Queues.remove`."""
+        self._expected.get(ring.queue, {}).pop((ring.instance_id, ring.task_id), None)
+        await self._delete(ring)
+
+    async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
+        """See `Queues.dead_letters`."""
+        letters = await self._receive(DEAD, DEAD_HIDDEN_SECONDS)
+        return [replace(letter, receives=RECEIVES_MAX) for letter in letters]
+
+    async def remove_dead_letter(self, letter: Ring) -> None:
+        """See `Queues.remove_dead_letter`."""
+        await self._on(DEAD, "DeleteMessage", {"ReceiptHandle": letter.receipt})
+
+    def next_visible_us(self, queue: str, now_us: int) -> int | None:
+        """See `Queues.next_visible_us`: of what this process has put, or taken."""
+        return min(self._expected.get(queue, {}).values(), default=None)
+
+    async def make(self) -> None:
+        """Make the queues that every store has. Idempotent."""
+        for queue in (DEAD, TURNS):
+            await self._url(queue)
+
+    # --- what is expected -------------------------------------------------------------------------------------------
+
+    def _expect(self, ring: Ring, visible_us: int, now_us: int) -> None:
+        visible_us = now_us + seconds_until(visible_us, now_us) * 1_000_000  # as the queue counts: in whole seconds
+        self._expected.setdefault(ring.queue, {})[ring.instance_id, ring.task_id] = visible_us
+
+    def _forget_due(self, queue: str, now_us: int) -> None:
+        """Nothing is visible: what should have been is with somebody else."""
+        expected = self._expected.get(queue, {})
+        self._expected[queue] = {name: at for name, at in expected.items() if at > now_us}
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def _entry(self, ring: Ring, now_us: int) -> dict[str, Any]:
+        number = now_us * 1_000 + next(self._numbers) % 1_000
+        body = [ring.instance_id, ring.task_id, ring.attempt, ring.priority, number, ring.queue]
+        entry: dict[str, Any] = {"MessageBody": json.dumps(body, ensure_ascii=False, separators=(",", ":"))}
+        delay = max(seconds_until(ring.visible_us, now_us), 0)
+        return entry | ({"DelaySeconds": delay} if delay else {})
+
+    async def _send(self, queue: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Send a batch; what SQS has not taken of it is sent again."""
+        left = [{"Id": str(index), **entry} for index, entry in enumerate(entries)]
+        for attempt in range(ATTEMPTS_MAX):
+            failed = (await self._on(queue, "SendMessageBatch", {"Entries": left})).get("Failed", ())
+            if not failed:
+                return
+            wrong = [each for each in failed if each.get("SenderFault")]
+            if wrong:
+                raise StoreError(
+                    f"SQS refused a message to {queue!r}: {wrong[0].get('Code')} {wrong[0].get('Message')}"
+                )
+            ids = {each["Id"] for each in failed}
+            left = [entry for entry in left if entry["Id"] in ids]
+            await self._call.patience.pause(attempt)
+        raise StoreUnavailable(f"SQS took only some messages to {queue!r}; {ATTEMPTS_MAX} attempts were in vain.")
+
+    async def _receive(self, queue: str, seconds: int) -> list[Ring]:
+        asked = {
+            "MaxNumberOfMessages": BATCH_MESSAGES_MAX,
+            "VisibilityTimeout": seconds,
+            "WaitTimeSeconds": 0,
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+        }
+        reply = await self._on(queue, "ReceiveMessage", asked)
+        return [ring_of(message) for message in reply.get("Messages", ())]
+
+    async def _change(self, ring: Ring, seconds: int) -> None:
+        if ring.receipt:
+            await self._quietly(
+                ring.queue, "ChangeMessageVisibility", {"ReceiptHandle": ring.receipt, "VisibilityTimeout": seconds}
+            )
+
+    async def _delete(self, ring: Ring) -> None:
+        if ring.receipt:
+            await self._quietly(ring.queue, "DeleteMessage", {"ReceiptHandle": ring.receipt})
+
+    async def _quietly(self, queue: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        try:
+            await self._on(queue, operation, parameters)
+        except AwsError as error:
+            if error.code not in GONE:
+                raise StoreError(f"SQS refused {operation} on {queue!r}: {error}") from error
+
+    async def _on(self, queue: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        url = await self._url(queue)
+        try:
+            return await self._call("sqs", operation, {"QueueUrl": url, **parameters})
+        except AwsError as error:
+            if error.code in MISSING:
+                self._urls.pop(queue, None)
+                raise StoreUnavailable(f"The queue {self.name_of(queue)!r} is gone.") from error
+            raise
+
+    async def _url(self, queue: str) -> str:
+        if queue not in self._urls:
+            self._urls[queue] = await self._find(queue) or await self._create(queue)
+        return self._urls[queue]
+
+    async def _find(self, queue: str) -> str | None:
+        try:
+            url: str = (await self._call("sqs", "GetQueueUrl", {"QueueName": self.name_of(queue)}))["QueueUrl"]
+        except AwsError as error:
+            if error.code in MISSING:
+                return None
+            raise StoreError(f"SQS refused the queue {self.name_of(queue)!r}: {error}") from error
+        return url
+
+    async def _create(self, queue: str) -> str:
+        attributes = {"MessageRetentionPeriod": str(RETENTION_SECONDS)}
+        if queue != DEAD:
+            asked = {"QueueUrl": await self._url(DEAD), "AttributeNames": ["QueueArn"]}
+            arn = (await self._call("sqs", "GetQueueAttributes", asked))["Attributes"]["QueueArn"]
+            attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_MAX})
+        try:
+            reply = await self._call("sqs", "CreateQueue", {"QueueName": self.name_of(queue), "Attributes": attributes})
+        except AwsError as error:
+            raise StoreError(f"SQS refused to make the queue {self.name_of(queue)!r}: {error}") from error
+        url: str = reply["QueueUrl"]
+        return url
+
+    def name_of(self, queue: str) -> str:
+        """The name that SQS knows a queue by: at most 80 letters, digits, hyphens and underscores."""
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", queue.removeprefix("nexus:"))
+        if plain != queue.removeprefix("nexus:") or len(plain) + len(self._prefix) > 70:
+            plain = f"{plain[:20]}-{sha256(queue.encode()).hexdigest()[:12]}"
+        kind = "nexus" if queue.startswith("nexus:") else "queue"
+        return f"{self._prefix}-{kind}-{plain}"
+
+
+def seconds_until(when_us: int, now_us: int) -> int:
+    """Whole seconds, rounded up: never early."""
+    return -((now_us - when_us) // 1_000_000)
+
+
+def batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """The entries in requests that SQS takes: so many at a time, and so many bytes together."""
+    batch: list[Mapping[str, Any]] = []
+    total = 0
+    for entry in entries:
+        size = len(entry["MessageBody"].encode())
+        if batch and (len(batch) == BATCH_MESSAGES_MAX or total + size > MESSAGE_BYTES_MAX):
+            yield batch
+            batch, total = [], 0
+        batch.append(entry)
+        total += size
+    if batch:
+        yield batch
+
+
+def ring_of(message: Mapping[str, Any]) -> Ring:
+    """A message as it was received."""
+    instance_id, task_id, attempt, priority, number, queue = json.loads(message["Body"])[:6]
+    receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+    return Ring(
+        number,
+        queue,
+        instance_id,
+        task_id,
+        attempt,
+        priority,
+        is_taken=True,
+        receives=receives,
+        receipt=message["ReceiptHandle"],
+    )
