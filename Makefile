@@ -91,7 +91,7 @@ mutants: $(STAMP) ## how many seeds it takes the simulation to notice each plant
 bench: $(STAMP) ## how fast it is here, beside the raw limits of the disk (BENCH_ARGS="--only W1 --reps 5")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-nightly: ## the whole suite with what takes minutes (pairs of crashes), then on every version of Python that is found
+nightly: ## the whole suite with what takes long (pairs of crashes, 50,000 seeds), then on every Python that is found
 	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test
 	$(MAKE) --no-print-directory smoke-versions SMOKE="tests samples"
 

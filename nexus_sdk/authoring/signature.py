@@ -41,6 +41,7 @@ class Signature:
         self.parameters = list(signature.parameters.values())[skip:]
         self._signature = signature.replace(parameters=self.parameters)
         self._names = [p.name for p in self.parameters]
+        self._kinds = {p.name: p.kind for p in self.parameters}
         self._is_plain = all(p.kind in _POSITIONAL for p in self.parameters)
         self.local_names = names_around(fn) if local_names is None else local_names
 
@@ -96,7 +97,7 @@ class Signature:
                 recorded = self.bind(recorded, {})
             except SignatureMismatch as error:
                 raise PayloadError(f"the recorded arguments do not fit: {error.message}", hint=error.hint) from None
-        unknown = set(recorded) - set(self._names)
+        unknown = set(recorded).difference(self._kinds)
         if unknown:
             raise PayloadError(
                 f"{self.name}() has no parameter {', '.join(map(repr, sorted(unknown)))}, which was recorded.",
@@ -121,7 +122,7 @@ class Signature:
         hint = self.hints.get(name, Any)
         if hint is Any:
             return value
-        kind = next(p.kind for p in self.parameters if p.name == name)
+        kind = self._kinds[name]
         if kind is inspect.Parameter.VAR_POSITIONAL:
             hint = types.GenericAlias(list, (hint,))
         elif kind is inspect.Parameter.VAR_KEYWORD:

@@ -67,7 +67,7 @@ def unpack(data: bytes, *, types: CustomTypes = NO_TYPES) -> Any:
     Raises:
         ValueError, TypeError, Refused: these are not the bytes of a value.
     """
-    return _unpack(data, types)
+    return msgpack.unpackb(data) if data[:1] in _SCALARS else _unpack(data, types)
 
 
 def look(data: bytes) -> Any:
@@ -201,8 +201,6 @@ def _distinct(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def _unpack(data: bytes, types: CustomTypes | None) -> Any:
-    if data[:1] in _SCALARS:
-        return msgpack.unpackb(data)
     reading = _Unpacking(types, _object if _KIND_BYTES in data else None)
     value = reading.unpack(data)
     if not is_flat(data) and (reading.has_nested or not check_bytes(data)):

@@ -332,8 +332,7 @@ def read_events(rows: Sequence[Row], bodies: Bodies) -> tuple[Event, ...]:
     Raises:
         HistoryCorruptedError: one of a kind that is not known here and may not be passed over.
     """
-    events = [(_EVENT_READERS.get(row[0]) or _event_reader(row[0]))(row, bodies) for row in rows]
-    return tuple([event for event in events if event is not None])
+    return tuple(filter(None, [(_EVENT_READERS.get(row[0]) or _event_reader(row[0]))(row, bodies) for row in rows]))
 
 
 def read_event(row: Row, bodies: Bodies) -> Event:

@@ -325,7 +325,7 @@ def _decode(read: Callable[[Row, Bodies], T], what: str, data: bytes) -> T:
         _fail(what, data, error)
 
 
-def _check_digests(what: str, shape: Shape, value: Any) -> None:
+def _check_digests(what: str, shape: Shape[Any], value: Any) -> None:
     """What enters a history vouches for its payloads ever after: they are looked at before."""
     payloads: list[Payload] = []
     shape.find(value, payloads)

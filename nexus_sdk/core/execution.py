@@ -319,7 +319,8 @@ class Execution:
     def _run(self) -> None:
         """Run until every fiber waits; when the body has ended, stop what still runs and record the end."""
         self._drain()
-        if self.main is None or not self.main.is_settled or self.end is not None:
+        main = self.main
+        if main is None or not main.is_settled or self.end is not None:
             return
         if not self._is_closing:
             self._is_closing = True
@@ -330,7 +331,7 @@ class Execution:
             return  # cancelled helpers are at their durable clean-up: the run ends when they are done
         for leaf in list(self.pending.values()):
             leaf.cancel()
-        self._emit_end(self._end_event(self.main))
+        self._emit_end(self._end_event(main))
 
     def _drain(self) -> None:
         ready, rules = self.ready, self.rules

@@ -1,9 +1,9 @@
 """Making and changing frozen dataclasses at little cost: a step of a workflow makes two dozen of them.
 
-The `__init__` of a frozen dataclass calls `object.__setattr__` by name for each field, and `dataclasses.replace` looks at
-each field and calls that `__init__`. What is generated here does the same otherwise: `quick` sets the slots directly;
-`changed` fills a value of a *blank* class, which has the same slots and is not frozen, and then makes it of its own class.
-The one rule: nobody ever sees a value of a blank class.
+The `__init__` of a frozen dataclass calls `object.__setattr__` for each field, and `dataclasses.replace` looks at each
+field and calls that `__init__`. What is generated here does the same otherwise: `quick` sets the slots directly;
+`changed` fills a value of a *blank* class, which has the same slots and is not frozen, and then makes it of its own
+class. The one rule: nobody ever sees a value of a blank class.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nexus_sdk.core import events as e
@@ -40,14 +40,9 @@ class Projection:
         """Fold in more events, in order."""
         for event in events:
             self.event_count += 1
-            kind = type(event)
-            if kind in MOVING:
-                self.status = after(self.status, event)
-            fold = _FOLDS.get(kind)
+            fold = _FOLDS.get(type(event))
             if fold is not None:
                 fold(self, event)
-            if kind.is_terminal:
-                self.end = event
 
     def _activity_scheduled(self, event: e.ActivityScheduled) -> None:
         self.activities[event.path] = event
@@ -94,7 +89,7 @@ class Projection:
         self.failure = event.failure
 
 
-_FOLDS: Mapping[type[e.Event], Callable[[Projection, Any], None]] = {
+_CHANGES: dict[type[e.Event], Callable[[Projection, Any], None]] = {
     e.ActivityScheduled: Projection._activity_scheduled,
     e.ActivityCompleted: Projection._activity_ended,
     e.ActivityFailed: Projection._activity_ended,
@@ -115,4 +110,22 @@ _FOLDS: Mapping[type[e.Event], Callable[[Projection, Any], None]] = {
     e.WorkflowResumed: Projection._released,
     e.WorkflowFailed: Projection._failed,
 }
-"""What each kind of event changes besides the status; one that is not listed changes nothing."""
+"""What each kind of event changes besides the status."""
+
+
+def _turning(kind: type[e.Event]) -> Callable[[Projection, Any], None]:
+    """The fold of a kind that makes another status, or ends the run."""
+    others = _CHANGES.get(kind)
+
+    def fold(projection: Projection, event: e.Event) -> None:
+        projection.status = after(projection.status, event)
+        if kind.is_terminal:
+            projection.end = event
+        if others is not None:
+            others(projection, event)
+
+    return fold
+
+
+_FOLDS = _CHANGES | {kind: _turning(kind) for kind in e.KINDS.values() if kind in MOVING or kind.is_terminal}
+"""How each kind of event is folded in; one that is not listed changes nothing."""

@@ -165,7 +165,7 @@ async def read_record(store: Store, record: InstanceRecord) -> InstanceRecord:
 
 async def read_messages(store: Store, messages: Sequence[InboxMessage]) -> tuple[InboxMessage, ...]:
     """Messages with the payloads that lie apart."""
-    if not any([wire.apart_in(message.body) for message in messages]):
+    if not any(wire.apart_in(message.body) for message in messages):
         return tuple(messages)
     return tuple([await _read_message(store, message) for message in messages])
 

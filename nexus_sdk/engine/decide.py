@@ -15,7 +15,6 @@ from nexus_sdk.core.turn import take_turn
 from nexus_sdk.engine.instance import Instance, Surroundings
 from nexus_sdk.errors import BlockingError, HistoryCorruptedError, PayloadError, TurnFailedError
 
-
 _HOLDS = (e.WorkflowSuspended, e.WorkflowResumed)
 
 

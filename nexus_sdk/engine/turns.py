@@ -215,7 +215,7 @@ class Turns:
         return due_us is None or due_us > self._now_us()
 
     async def _advance(self, instance: Instance, decision: Decision, mail: Mail) -> Taken:
-        if len(decision.used) < mail.size and not any([event.is_terminal for event in decision.events]):
+        if len(decision.used) < mail.size and not any(event.is_terminal for event in decision.events):
             # Outcomes that came too late for a turn that holds the instance wait in the inbox, with everything else.
             used = {message.id for message in decision.used}
             await self._send_outcomes(mail, [outcome for outcome in mail.outcomes if outcome.message.id not in used])

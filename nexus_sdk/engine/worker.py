@@ -328,7 +328,11 @@ class Worker:
         self._running_of[instance_id] -= 1
         if not self._running_of[instance_id]:
             del self._running_of[instance_id]
+        self._ring_if_starved()
+
+    def _ring_if_starved(self) -> None:
         if self._is_starved:
+            self._is_starved = False
             self._bell.ring()
 
     def _unknown(self, instance_id: str, deliveries: tuple[TaskDelivery, ...]) -> list[TaskDelivery]:
@@ -379,8 +383,9 @@ class Worker:
                 self._spawn(self._follow(delivery))
         for task_id in taken.stopped:
             self._activities.stop(task_id, Stop.CANCELLED)
-        if taken.is_ready or self._is_starved:
+        if taken.is_ready:
             self._bell.ring()
+        self._ring_if_starved()
         return following
 
     def _tell_lookers(self) -> None:

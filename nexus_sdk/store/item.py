@@ -321,7 +321,7 @@ def still_held(commit: Commit, items: Mapping[str, Item]) -> Iterator[TaskDelive
 
 
 def lost(delivery: Delivery, *others: Delivery) -> ConflictError:
-    """The error for a delivery whose lease another holder has taken, or that was settled already; or for one of some."""
+    """The error for a delivery (or one of several) whose lease another has taken, or that was settled already."""
     what = (
         f"the turn of {delivery.instance_id}"
         if isinstance(delivery, TurnDelivery)

@@ -116,6 +116,7 @@ class PatientCall:
             AwsError: it was refused for good.
             StoreUnavailable: it was tried often enough.
         """
+        problem: AwsError | None = None
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._call(service, operation, parameters)

@@ -51,7 +51,8 @@ class SqsQueues:
         self._prefix = prefix
         self._urls: dict[str, str] = {}
         self._numbers = count(1)
-        self._expected: dict[str, dict[tuple[str, str], int]] = {}
+        self._ranked: set[str] = set()
+        self._expected: dict[str, dict[int, int]] = {}
 
     # --- the verbs --------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,9 @@ class SqsQueues:
         what needs a look knows both.
         """
         by_queue: dict[str, list[Ring]] = {}
+        self._rank(rings)
         for ring in rings:
+            ring.number = now_us * 1_000 + next(self._numbers) % 1_000
             self._expect(ring, max(ring.visible_us, now_us), now_us)
             if not ring.is_taken and seconds_until(ring.visible_us, now_us) <= DELAY_SECONDS_MAX:
                 by_queue.setdefault(ring.queue, []).append(ring)
@@ -72,11 +75,16 @@ class SqsQueues:
         return rings
 
     async def take(self, queue: str, *, limit: int, now_us: int, until_us: int, holder: str) -> Sequence[Ring]:
-        """See `Queues.take`: the most urgent of those that SQS gives at once; the others are given back."""
+        """See `Queues.take`.
+
+        SQS knows no priorities. Where some are in use, the most urgent of those are taken that it gives at once, and
+        the others are given back.
+        """
         seconds = min(max(seconds_until(until_us, now_us), 1), VISIBILITY_SECONDS_MAX)
-        found = await self._receive(queue, seconds)
+        found = await self._receive(queue, seconds, BATCH_MESSAGES_MAX if queue in self._ranked else limit)
         if not found:
             self._forget_due(queue, now_us)
+        self._rank(found)
         found.sort(key=lambda ring: (-ring.priority, ring.number))
         for ring in found[limit:]:
             await self._change(ring, 0)
@@ -95,12 +103,12 @@ class SqsQueues:
 
     async def remove(self, ring: Ring) -> None:
         """See `Queues.remove`."""
-        self._expected.get(ring.queue, {}).pop((ring.instance_id, ring.task_id), None)
+        self._expected.get(ring.queue, {}).pop(ring.number, None)
         await self._delete(ring)
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
         """See `Queues.dead_letters`."""
-        letters = await self._receive(DEAD, DEAD_HIDDEN_SECONDS)
+        letters = await self._receive(DEAD, DEAD_HIDDEN_SECONDS, BATCH_MESSAGES_MAX)
         return [replace(letter, receives=RECEIVES_MAX) for letter in letters]
 
     async def remove_dead_letter(self, letter: Ring) -> None:
@@ -116,11 +124,14 @@ class SqsQueues:
         for queue in (DEAD, TURNS):
             await self._url(queue)
 
+    def _rank(self, rings: Sequence[Ring]) -> None:
+        self._ranked.update(ring.queue for ring in rings if ring.priority)
+
     # --- what is expected -------------------------------------------------------------------------------------------
 
     def _expect(self, ring: Ring, visible_us: int, now_us: int) -> None:
         visible_us = now_us + seconds_until(visible_us, now_us) * 1_000_000  # as the queue counts: in whole seconds
-        self._expected.setdefault(ring.queue, {})[ring.instance_id, ring.task_id] = visible_us
+        self._expected.setdefault(ring.queue, {})[ring.number] = visible_us
 
     def _forget_due(self, queue: str, now_us: int) -> None:
         """Nothing is visible: what should have been is with somebody else."""
@@ -130,8 +141,7 @@ class SqsQueues:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def _entry(self, ring: Ring, now_us: int) -> dict[str, Any]:
-        number = now_us * 1_000 + next(self._numbers) % 1_000
-        body = [ring.instance_id, ring.task_id, ring.attempt, ring.priority, number, ring.queue]
+        body = [ring.instance_id, ring.task_id, ring.attempt, ring.priority, ring.number, ring.queue]
         entry: dict[str, Any] = {"MessageBody": json.dumps(body, ensure_ascii=False, separators=(",", ":"))}
         delay = max(seconds_until(ring.visible_us, now_us), 0)
         return entry | ({"DelaySeconds": delay} if delay else {})
@@ -153,9 +163,9 @@ class SqsQueues:
             await self._call.patience.pause(attempt)
         raise StoreUnavailable(f"SQS took only some messages to {queue!r}; {ATTEMPTS_MAX} attempts were in vain.")
 
-    async def _receive(self, queue: str, seconds: int) -> list[Ring]:
+    async def _receive(self, queue: str, seconds: int, limit: int) -> list[Ring]:
         asked = {
-            "MaxNumberOfMessages": BATCH_MESSAGES_MAX,
+            "MaxNumberOfMessages": min(limit, BATCH_MESSAGES_MAX),
             "VisibilityTimeout": seconds,
             "WaitTimeSeconds": 0,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount"],

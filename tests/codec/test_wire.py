@@ -356,10 +356,10 @@ def test_messages_and_requests_vouch_for_their_payloads() -> None:
     message = wire.encode_message(Message("m", e.EventReceived("told", value), 0))
     request = wire.encode_request(ActivityRequest("a", "r", "0", "w", "1", "n", value, ActivityOptions(), 0))
     wire.decode_message(message, id="m", accepted_at_us=0, number=1)
-    with pytest.raises(HistoryCorruptedError, match="a message: the .* bytes of a payload do not fit their digest"):
+    with pytest.raises(HistoryCorruptedError, match=r"a message: the .* bytes of a payload do not fit their digest"):
         wire.decode_message(message.replace(b"the truth", b"the lies!"), id="m", accepted_at_us=0, number=1)
     wire.decode_request(request)
-    with pytest.raises(HistoryCorruptedError, match="a request: the .* bytes of a payload do not fit their digest"):
+    with pytest.raises(HistoryCorruptedError, match=r"a request: the .* bytes of a payload do not fit their digest"):
         wire.decode_request(request.replace(b"the truth", b"the lies!"))
 
 

@@ -38,7 +38,7 @@ def test_a_changed_value_equals_a_replaced_one_and_leaves_the_first_as_it_was() 
     before = copy.copy(MESSAGE)
     assert changed(MESSAGE, id="n", number=3) == replace(MESSAGE, id="n", number=3)
     assert changed(SCHEDULED, site="") == replace(SCHEDULED, site="")  # its class inherits fields
-    assert MESSAGE == before
+    assert before == MESSAGE
 
 
 def test_a_changed_value_is_of_its_own_class_and_frozen() -> None:

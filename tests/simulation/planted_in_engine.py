@@ -329,7 +329,7 @@ def sagas_forget_what_is_in_flight() -> Iterable[Patch]:
 def late_timers_beat_events() -> Iterable[Patch]:
     """A timer that is due fires before what was accepted before it."""
     before = "deadline is None or waiting[0].accepted_at_us <= deadline[0]"
-    yield edited(turn, "take_turn", before, "deadline is None")
+    yield edited(decide, "take_turn", before, "deadline is None")
 
 
 @mutant

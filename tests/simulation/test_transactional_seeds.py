@@ -6,5 +6,5 @@ from tests.simulation.seeds import chunks, hold_to_the_laws
 
 
 @chunks
-def test_the_laws_hold_on_a_transactional_store(first: int) -> None:
-    hold_to_the_laws(first, ("memory",))
+def test_the_laws_hold(first: int) -> None:
+    hold_to_the_laws(first, "memory")

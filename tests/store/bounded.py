@@ -6,7 +6,6 @@ The one rule: a limit is kept to the byte and to the second, and what is refused
 from __future__ import annotations
 
 from collections.abc import Iterator
-from random import Random
 from typing import Any
 
 from nexus_sdk.errors import InvalidArgument, PayloadTooLarge
@@ -22,8 +21,26 @@ from nexus_sdk.store.port import (
     Task,
 )
 from nexus_sdk.store.split import SplitMemoryStore
-from nexus_sdk.testing.simulation.plan import Rates
-from nexus_sdk.testing.simulation.stores import UnrulyQueue
+from nexus_sdk.store.split.rings import Ring, RingQueue
+
+DAY_SECONDS = 86_400.0
+
+LIMITS = {
+    # A message is invisible for 12 hours and delayed for 15 minutes at most; an item has 400 kB.
+    "tight": Capabilities(
+        lease_seconds_max=43_200.0, payload_bytes_max=100_000, commit_bytes_max=390_000, delay_seconds_max=900.0
+    ),
+    "small messages": Capabilities(
+        lease_seconds_max=7 * DAY_SECONDS,
+        payload_bytes_max=48_000,
+        commit_bytes_max=1_000_000,
+        delay_seconds_max=7 * DAY_SECONDS,
+    ),
+    "far tasks": Capabilities(
+        payload_bytes_max=100_000, commit_bytes_max=1_000_000, delay_seconds_max=30 * DAY_SECONDS
+    ),
+}
+"""What databases and queues of the clouds can take."""
 
 AROUND_BYTES_MAX = 16_000
 """What a body may hold around its payload: names, paths, what failed before."""
@@ -36,9 +53,7 @@ class BoundedStore(SplitMemoryStore):
         super().__init__()
         self.capabilities = capabilities
         self.clock_us = 0
-        longest = capabilities.delay_seconds_max
-        delay_us_max = None if longest is None else round(longest * 1_000_000)
-        self.queue = UnrulyQueue(Random(0), Rates(), lambda: self.clock_us, lambda *_: None, delay_us_max)
+        self.queue = BoundedQueue(self)
 
     async def create(self, new: NewInstance, *, now_us: int) -> InstanceRecord:
         return await super().create(self._seen(new, now_us), now_us=now_us)
@@ -105,3 +120,25 @@ def _parts_of(argument: Any) -> Iterator[Any]:
             yield lease
         case StoredBatch():
             return
+
+
+class BoundedQueue(RingQueue):
+    """A queue that hides no message for longer than it can."""
+
+    def __init__(self, store: BoundedStore) -> None:
+        super().__init__()
+        self._store = store
+
+    def put(self, ring: Ring) -> int:
+        ring.visible_us = self._bounded(ring.visible_us)
+        return super().put(ring)
+
+    def take(self, queue: str, *, now_us: int, until_us: int, holder: str) -> Ring | None:
+        return super().take(queue, now_us=now_us, until_us=self._bounded(until_us), holder=holder)
+
+    def hide(self, queue: str, number: int, until_us: int, *, is_taken: bool = True) -> None:
+        super().hide(queue, number, self._bounded(until_us), is_taken=is_taken)
+
+    def _bounded(self, until_us: int) -> int:
+        seconds = self._store.capabilities.delay_seconds_max
+        return until_us if seconds is None else min(until_us, self._store.clock_us + round(seconds * 1_000_000))

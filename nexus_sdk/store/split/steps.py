@@ -199,11 +199,13 @@ class SplitSteps:
         """Make all sends of an entry; some were made before, perhaps, by somebody who crashed."""
         entry = left.entry
         await self._put("outbox:tasks", left.rings, entry.now_us)
-        slices = groupby(enumerate(entry.sends), key=lambda pair: _kind(instance_id, pair[1]))
+        slices = groupby(enumerate(entry.sends), key=lambda pair: _kind(pair[1]))
         for (kind, target), sends in slices:
             for part in _slices(list(sends)):
                 if kind is Task:
                     await self._send_tasks(target, part, left, instance_id)
+                elif target:
+                    await self._send_messages(target, part, left, instance_id)
                 else:
                     for index, message in part:
                         await self._send(instance_id, left, index, message)
@@ -227,6 +229,22 @@ class SplitSteps:
         ids = [task.id for _, task in tasks]
         rings = await self._change("outbox:task", target, add, fresh=ids)
         await self._put("outbox:put", rings, left.entry.now_us)
+
+    async def _send_messages(self, target: str, part: Sequence[tuple[int, Send]], left: Left, sender: str) -> None:
+        """A slice of messages for one instance, of which nobody asks what becomes of them, in one write."""
+        now_us = left.entry.now_us
+        messages = [(_key(sender, left, index), one) for index, one in part if isinstance(one, InboxMessage)]
+
+        def offer(slot: Slot) -> int | None:
+            item = slot.item
+            if item is None:
+                return None
+            before_us = item.wants_turn_at_us()
+            for key, message in messages:
+                item.offer(message, now_us, key)
+            return None if item.wants_turn_at_us() == before_us else item.due_us()
+
+        await self._ring(target, await self._change("outbox:message", target, offer), now_us)
 
     async def _send(self, sender: str, left: Left, index: int, message: Send) -> None:
         """One send of an outbox; may be made before, by somebody who crashed, and be made once more."""
@@ -466,8 +484,15 @@ def _key(sender: str, left: Left, index: int) -> str:
     return f"{sender}/{left.seq}/{left.entry.number}/{index}"
 
 
-def _kind(sender: str, send: Send) -> tuple[type[Send], str]:
-    return (type(send), send.instance_id if isinstance(send, Task) else "")
+def _kind(send: Send) -> tuple[type[Send], str]:
+    """Sends of one kind can be made together, when it is said whom they are for."""
+    match send:
+        case Task():
+            return Task, send.instance_id
+        case InboxMessage(if_accepted=None, if_refused=None, if_finished=None):
+            return InboxMessage, send.instance_id
+        case _:
+            return type(send), ""
 
 
 def _slices(sends: list[tuple[int, Send]]) -> Iterator[list[tuple[int, Send]]]:

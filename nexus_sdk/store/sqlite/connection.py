@@ -15,9 +15,8 @@ from nexus_sdk.errors import StoreError
 from nexus_sdk.store.sqlite import faults
 from nexus_sdk.store.sqlite.schema import MIGRATIONS, VERSION
 
-
 PAGE_BYTES = 1024
-"""Of new files. A step changes a few bytes on each of some pages, and all of each page is written: small ones cost less."""
+"""Of new files. A step changes a few bytes on each of some pages, and each is written whole: small ones cost less."""
 
 CHECKPOINT_PAGES = 4_000
 """So many pages may lie in the log before they are copied into the file."""

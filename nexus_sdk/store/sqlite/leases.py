@@ -123,6 +123,7 @@ def _delivery(row: Sequence[Any]) -> TaskDelivery:
 def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: Taker | None) -> list[TaskDelivery]:
     """Tasks just sent; returns those that the claim hands out, already leased, then older ones up to its limit."""
     handed: list[Task] = []
+    others: list[tuple[Any, ...]] = []
     left = claim.limit if claim is not None else 0
     for task in tasks:
         is_local = task.queue == LOCAL
@@ -132,8 +133,10 @@ def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: 
             left -= not is_local
         else:
             is_waiting = task.not_before_us > work.now_us
-            work.execute(_INSERT_TASK, _row(task, None, None, task.not_before_us, is_waiting=is_waiting))
+            others.append(_row(task, None, None, task.not_before_us, is_waiting=is_waiting))
             work.note_due(task.queue, task.not_before_us, is_free=True)
+    if others:
+        work.executemany(_INSERT_TASK, others)
     if claim is None or taker is None:
         return []
     deliveries = _insert_leased(work, handed, taker) if handed else []

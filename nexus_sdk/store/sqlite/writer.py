@@ -1,10 +1,10 @@
 """Group commit: jobs that are ready together share one transaction, and so one fsync.
 
 No linger timer. Jobs of one loop tick make a group; while a group is being written the next one fills itself. The
-statements of a group run on the loop's thread: between two threads that both want the interpreter, each statement would
-wait for it. What waits for the disk, its COMMIT, runs on the one writer thread. A lone job commits inline, too: a thread
-hop costs as much as a third of a commit. Where another process holds the file's lock, all is done on the writer thread,
-and waits there.
+statements of a group run on the loop's thread: between two threads that both want the interpreter, each statement
+would wait for it. What waits for the disk, its COMMIT, runs on the one writer thread. A lone job commits inline, too:
+a thread hop costs as much as a third of a commit. Where another process holds the file's lock, all is done on the
+writer thread, and waits there.
 The one rule: a job that fails hurts only itself.
 """
 

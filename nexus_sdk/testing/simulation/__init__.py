@@ -3,12 +3,21 @@
 ``python -m nexus_sdk.testing.simulation --seeds 1000`` runs random programs under random faults and holds every run to
 the laws of the engine, after every commit and at rest. A seed says everything about its run: the same seed, the same
 trace, in every process. One that fails prints the command that runs it again, is made smaller, and leaves its trace in
-``build/simulation``.
+``build/simulation``; ``--keep FILE`` keeps it as data, for what a seed means changes with the generator.
 
-A run is a `plan` (what is done, on which store, what goes wrong), played in a `world`: workers and clients are a
-`process` each, with a clock of its own; `programs` are trees of operations as plain data, which the workflows of
-`definitions` carry out; the `witness` sees everything that reaches the store, and `rest` says what must hold when
-nothing is left to be done.
+A run is a `plan` (what is done, on which store, what goes wrong), played in a `world`. What its parts share is the
+`scene`; the `staff` are its workers, the `clients` start, tell, ask and watch; each is a `process` with a clock of its
+own, and `passing` moves time. `programs` are trees of operations as plain data, which the workflows of `definitions`
+carry out. The `stores` have the bounds, lags and `queues` of the clouds.
 
-Not simulated yet: stores that only push, lists that lag, payloads that are damaged, two faults at one store call.
+What goes wrong is a table: `rates`. Faults strike between a process and its store (`process`), in a queue (`queues`),
+in an index (`stores`), among others who come first (`staff.Rivals`), or in what is stored (`damage`).
+
+The `witness` sees everything that reaches the store, and holds it to the laws; `timeliness`, `attempts`, `bounds` and
+`replays` are its rules, and `rest` says what must hold when nothing is left to be done. `coverage` says what was
+reached, and what never is, and why.
+
+Not simulated: two faults at one store call; a bucket for large payloads that fails by itself; writes of several items
+in one transaction, which are a provider's own; a change of bytes that nothing vouches for (names, ids and times in
+messages and tasks).
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from nexus_sdk.testing.simulation.plan import PROFILES, draw
-from nexus_sdk.testing.simulation.record import Coverage
+from nexus_sdk.testing.simulation.coverage import Coverage
+from nexus_sdk.testing.simulation.plan import PROFILES, Plan, draw, from_json, to_json, without
 from nexus_sdk.testing.simulation.shrinking import command, shrink
 from nexus_sdk.testing.simulation.world import Outcome, simulate
 
@@ -22,29 +23,64 @@ CHUNK = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 1 when something fails."""
     asked = _parser().parse_args(arguments)
-    drops = tuple(name for name in asked.without.split(",") if name)
-    if asked.seed is not None:
-        outcome = simulate(draw(asked.seed, profile=asked.store, drops=drops))
-        if not asked.quiet:
-            print("\n".join(outcome.trace.lines))
-        print(f"seed {asked.seed}: trace {outcome.trace.hash}")
-        failed = [asked.seed] if outcome.broken else []
-        coverage = outcome.coverage
-    else:
-        failed, coverage = _run_many(range(asked.first, asked.first + asked.seeds), asked.store, asked.processes)
-        print(f"{asked.seeds:,} seeds from {asked.first}: {len(failed)} failed")
+    if asked.seed is not None or asked.plan is not None:
+        return _run_one(asked)
+    failed, coverage = run_many(range(asked.first, asked.first + asked.seeds), asked.store, asked.processes)
+    print(f"{asked.seeds:,} seeds from {asked.first}: {len(failed)} failed")
     if asked.coverage:
         print("\n".join(coverage.lines()))
     for seed in failed[: asked.shown]:
-        outcome = simulate(draw(seed, profile=asked.store, drops=drops))
-        smaller = outcome if asked.keep_size else shrink(outcome)
-        print("\n".join(describe(outcome, smaller, Path(asked.traces))))
+        _tell(simulate(draw(seed, profile=asked.store)), asked)
     return 1 if failed else 0
+
+
+def _run_one(asked: argparse.Namespace) -> int:
+    """A single run: of a seed, or of a plan that was kept."""
+    if asked.plan is not None:
+        plan = read_plan(Path(asked.plan))
+    else:
+        plan = draw(asked.seed, profile=asked.store)
+    dropped = [name for name in asked.without.split(",") if name]
+    outcome = simulate(without(plan, dropped) if dropped else plan)
+    if not asked.quiet:
+        print("\n".join(outcome.trace.lines))
+    print(f"{asked.plan or f'seed {asked.seed}'}: trace {outcome.trace.hash}")
+    if asked.coverage:
+        print("\n".join(outcome.coverage.lines()))
+    kept = outcome
+    if outcome.broken:
+        kept = _tell(outcome, asked)
+    if asked.keep is not None:
+        write_plan(kept.plan, Path(asked.keep), why=asked.why or kept.broken)
+        print(f"Kept: {asked.keep}")
+    return 1 if outcome.broken else 0
+
+
+def _tell(outcome: Outcome, asked: argparse.Namespace) -> Outcome:
+    """Say what failed; the smaller run that fails, too."""
+    smaller = outcome if asked.keep_size else shrink(outcome)
+    print("\n".join(describe(outcome, smaller, Path(asked.traces))))
+    return smaller
+
+
+def read_plan(file: Path) -> Plan:
+    """A plan that was kept."""
+    return from_json(json.loads(file.read_text(encoding="utf-8"))["plan"])
+
+
+def write_plan(plan: Plan, file: Path, *, why: str) -> None:
+    """Keep a plan as data, with the reason."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"why": why, "plan": to_json(plan)}, indent=1)
+    file.write_text(text + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m nexus_sdk.testing.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run this one, and show its trace")
+    parser.add_argument("--plan", metavar="FILE", help="run this plan, and show its trace")
+    parser.add_argument("--keep", metavar="FILE", help="keep the plan that was run (made smaller, if it fails) as data")
+    parser.add_argument("--why", help="with --keep: which bug it has found")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="run so many (default: 100)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="from this one on (default: 0)")
     parser.add_argument("--store", choices=PROFILES, help="this one, instead of what the seed says")
@@ -53,12 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--traces", default="build/simulation", metavar="FOLDER", help="where failing traces are kept")
     parser.add_argument("--keep-size", action="store_true", help="do not make failing runs smaller")
-    parser.add_argument("--quiet", action="store_true", help="with --seed: no trace")
+    parser.add_argument("--quiet", action="store_true", help="with --seed or --plan: no trace")
     parser.add_argument("--shown", type=int, default=3, metavar="N", help="so many failing seeds are looked into")
     return parser
 
 
-def _run_many(seeds: range, store: str | None, processes: int) -> tuple[list[int], Coverage]:
+def run_many(seeds: range, store: str | None, processes: int) -> tuple[list[int], Coverage]:
     """The seeds that failed, and what all of them reached."""
     failed: list[int] = []
     coverage = Coverage()

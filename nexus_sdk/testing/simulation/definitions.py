@@ -6,6 +6,7 @@ context variable, so that one set of definitions serves all runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,6 +92,16 @@ async def near(node: Node) -> int:
     return await _labour("near", node)
 
 
+@activity(retry=PERSISTENT)
+async def bulk(node: Node) -> bytes:
+    """Return much, after having beaten and failed with as much."""
+    count = stage.get().begin("bulk", node["n"])
+    heartbeat(bytes(node["size"]))
+    if count <= node["fails"]:
+        raise ApplicationError("try again", details=bytes(node["size"]))
+    return bytes(node["size"])
+
+
 @activity(retry=Retry(max_attempts=2, initial=FAST, jitter="none"))
 async def fall(number: int) -> None:
     """Fail for good."""
@@ -129,7 +140,7 @@ async def book(node: Node) -> list[int]:
     return [node["saga"], await _labour("book", node)]
 
 
-ACTIVITIES: list[Activity[Any, Any]] = [work, work_elsewhere, toil, near, fall, once, hang, mop, undo, book]
+ACTIVITIES: list[Activity[Any, Any]] = [work, work_elsewhere, toil, near, bulk, fall, once, hang, mop, undo, book]
 
 LIMITS = {"timeout": {"timeout": "5s"}, "heartbeat": {"heartbeat_timeout": "5s"}, "close": {"schedule_to_close": "8s"}}
 
@@ -182,6 +193,7 @@ def _workflows(build: Build) -> list[Workflow[Any, Any]]:
     @workflow
     async def carried(ctx: Context, program: Node, round: int = 1) -> Any:
         """Carries out a program; a coroutine."""
+        ctx.on_query("round", lambda: round)
         results = [await _perform(ctx, node, acts) for node in program["of"]]
         if round < program["rounds"]:
             await ctx.continue_as_new(program, round + 1)
@@ -190,6 +202,7 @@ def _workflows(build: Build) -> list[Workflow[Any, Any]]:
     @workflow
     async def yielded(ctx: Context, program: Node, round: int = 1) -> Any:
         """Carries out a program; an async generator."""
+        ctx.on_query("round", lambda: round)
         results = []
         for node in program["of"]:
             if (operation := _simple(ctx, node)) is not None:
@@ -231,89 +244,155 @@ def _simple(ctx: Context, node: Node) -> Any:
 
 async def _perform(ctx: Context, node: Node, acts: _Acts) -> Any:
     operation = _simple(ctx, node)
-    if operation is not None:
-        return await operation
-    match node["op"]:
-        case "seq":
-            return await _all(ctx, node["of"], acts)
-        case "status":
-            ctx.set_status(node["n"])
-            return None
-        case "wait":
-            try:
-                return await ctx.wait_for_event(node["name"], int, timeout=node["limit"])
-            except WaitTimedOut:
-                return -1
-        case "book":
-            return await book(node)
-        case "fall":
-            await fall(node["n"])
-        case "once":
-            try:
-                return await once(node)
-            except ActivityFailed as error:
-                return error.type
-        case "hang":
-            try:
-                return await hang.options(**LIMITS[node["within"]])(node["n"])  # type: ignore[arg-type]
-            except ActivityFailed as error:
-                return error.type
-        case "try":
-            try:
-                return await _all(ctx, node["of"], acts)
-            except (ActivityFailed, ChildWorkflowFailed, OutOfStock) as error:
-                return type(error).__name__
-        case "clean":
-            try:
-                return await _all(ctx, node["of"], acts)
-            finally:
-                await mop({name: node[name] for name in ("n", "takes", "is_outermost")})
-        case "tell":
-            try:
-                await ctx.send_event(node["to"], node["name"], node["n"])
-            except (InstanceNotFound, InstanceFinished) as error:
-                return error.code
-        case "patch":
-            if acts.build.has_patch and ctx.patched(f"change-{node['n']}"):
-                return await work({"n": node["n"], "takes": 0.0})
-            return await ctx.sleep(0.5)
-        case "fragile":
-            if acts.build.is_broken:
-                return await ctx.sleep(0.1)
-            return await work({"n": node["n"], "takes": 0.0})
-        case "gather":
-            parts = [_perform(ctx, inner, acts) for inner in node["of"]]
-            found = await ctx.gather(*parts, return_exceptions=node["is_tolerant"])
-            return [type(one).__name__ if isinstance(one, BaseException) else one for one in found]
-        case "race":
-            return (await ctx.race(*(_perform(ctx, inner, acts) for inner in node["of"]))).index
-        case "map":
-            items = [{"n": node["n"] * 100 + index, "takes": node["takes"]} for index in range(node["width"])]
-            return await ctx.map(work, items, concurrency=node["at_once"])
-        case "brood":
-            children = [node["program"]] * node["width"]
-            return await ctx.map(acts.children["carried"], children, concurrency=node["at_once"])
-        case "spawn":
-            return await _spawn(ctx, node, acts)
-        case "child":
-            return await _child(ctx, node, acts)
-        case "saga":
-            return await _saga(ctx, node, acts)
-        case "timeout":
-            try:
-                async with ctx.timeout(node["seconds"]):
-                    return await _all(ctx, node["of"], acts)
-            except WaitTimedOut:
-                return "late"
-        case op:
-            raise LookupError(op)
-    return None
+    return await (operation if operation is not None else _PERFORMERS[node["op"]](ctx, node, acts))
 
 
 async def _all(ctx: Context, nodes: list[Node], acts: _Acts) -> list[Any]:
     return [await _perform(ctx, node, acts) for node in nodes]
 
 
+_Performer = Callable[[Context, Node, _Acts], Coroutine[Any, Any, Any]]
+
+_PERFORMERS: dict[str, _Performer] = {}
+"""For each kind of node that is more than one operation: what carries it out."""
+
+
+def _performs(op: str) -> Callable[[_Performer], _Performer]:
+    def register(performer: _Performer) -> _Performer:
+        _PERFORMERS[op] = performer
+        return performer
+
+    return register
+
+
+# --- leaves ---
+
+
+@_performs("status")
+async def _status(ctx: Context, node: Node, acts: _Acts) -> None:
+    ctx.set_status(node["n"])
+
+
+@_performs("wait")
+async def _wait(ctx: Context, node: Node, acts: _Acts) -> int:
+    try:
+        return await ctx.wait_for_event(node["name"], int, timeout=node["limit"])
+    except WaitTimedOut:
+        return -1
+
+
+@_performs("book")
+async def _book(ctx: Context, node: Node, acts: _Acts) -> list[int]:
+    return await book(node)
+
+
+@_performs("bulk")
+async def _bulk(ctx: Context, node: Node, acts: _Acts) -> int:
+    return len(await bulk(node))
+
+
+@_performs("fall")
+async def _fall(ctx: Context, node: Node, acts: _Acts) -> None:
+    await fall(node["n"])
+
+
+@_performs("once")
+async def _once(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        return await once(node)
+    except ActivityFailed as error:
+        return error.type
+
+
+@_performs("hang")
+async def _hang(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        return await hang.options(**LIMITS[node["within"]])(node["n"])  # type: ignore[arg-type]
+    except ActivityFailed as error:
+        return error.type
+
+
+@_performs("tell")
+async def _tell(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        await ctx.send_event(node["to"], node["name"], node["n"])
+    except (InstanceNotFound, InstanceFinished) as error:
+        return error.code
+    return None
+
+
+@_performs("patch")
+async def _patch(ctx: Context, node: Node, acts: _Acts) -> Any:
+    if acts.build.has_patch and ctx.patched(f"change-{node['n']}"):
+        return await work({"n": node["n"], "takes": 0.0})
+    return await ctx.sleep(0.5)
+
+
+@_performs("fragile")
+async def _fragile(ctx: Context, node: Node, acts: _Acts) -> Any:
+    if acts.build.is_broken:
+        return await ctx.sleep(0.1)
+    return await work({"n": node["n"], "takes": 0.0})
+
+
+# --- branches ---
+
+
+@_performs("seq")
+async def _seq(ctx: Context, node: Node, acts: _Acts) -> list[Any]:
+    return await _all(ctx, node["of"], acts)
+
+
+@_performs("try")
+async def _try(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        return await _all(ctx, node["of"], acts)
+    except (ActivityFailed, ChildWorkflowFailed, OutOfStock) as error:
+        return type(error).__name__
+
+
+@_performs("clean")
+async def _clean(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        return await _all(ctx, node["of"], acts)
+    finally:
+        await mop({name: node[name] for name in ("n", "takes", "is_outermost")})
+
+
+@_performs("gather")
+async def _gather(ctx: Context, node: Node, acts: _Acts) -> list[Any]:
+    parts = [_perform(ctx, inner, acts) for inner in node["of"]]
+    found = await ctx.gather(*parts, return_exceptions=node["is_tolerant"])
+    return [type(one).__name__ if isinstance(one, BaseException) else one for one in found]
+
+
+@_performs("race")
+async def _race(ctx: Context, node: Node, acts: _Acts) -> int:
+    return (await ctx.race(*(_perform(ctx, inner, acts) for inner in node["of"]))).index
+
+
+@_performs("map")
+async def _map(ctx: Context, node: Node, acts: _Acts) -> list[Any]:
+    items = [{"n": node["n"] * 100 + index, "takes": node["takes"]} for index in range(node["width"])]
+    return await ctx.map(work, items, concurrency=node["at_once"])
+
+
+@_performs("brood")
+async def _brood(ctx: Context, node: Node, acts: _Acts) -> list[Any]:
+    children = [node["program"]] * node["width"]
+    return await ctx.map(acts.children["carried"], children, concurrency=node["at_once"])
+
+
+@_performs("timeout")
+async def _timeout(ctx: Context, node: Node, acts: _Acts) -> Any:
+    try:
+        async with ctx.timeout(node["seconds"]):
+            return await _all(ctx, node["of"], acts)
+    except WaitTimedOut:
+        return "late"
+
+
+@_performs("spawn")
 async def _spawn(ctx: Context, node: Node, acts: _Acts) -> Any:
     operation = _simple(ctx, node["node"])
     spawned = ctx.spawn(operation if operation is not None else _perform(ctx, node["node"], acts))
@@ -325,6 +404,7 @@ async def _spawn(ctx: Context, node: Node, acts: _Acts) -> Any:
     return then
 
 
+@_performs("child")
 async def _child(ctx: Context, node: Node, acts: _Acts) -> Any:
     options: dict[str, Any] = {"detached": node["detached"]}
     if node["named"]:
@@ -339,6 +419,7 @@ async def _child(ctx: Context, node: Node, acts: _Acts) -> Any:
         return "late"
 
 
+@_performs("saga")
 async def _saga(ctx: Context, node: Node, acts: _Acts) -> Any:
     try:
         async with ctx.saga():

@@ -1,25 +1,51 @@
-"""A process of a simulated world as the store sees it: what goes wrong between the two, and inside of it."""
+"""A process of a simulated world as the store sees it: what goes wrong between the two, and inside of it.
+
+Every fault between a process and its store is asked for here (`Process.strikes`), counted by what it is and where.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
+from typing import Protocol
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.errors import StoreUnavailable
-from nexus_sdk.store.port import Commit, Committed, Delivery, Doorbell, Lease, Received, Store
+from nexus_sdk.store.port import (
+    Commit,
+    Committed,
+    Delivery,
+    Doorbell,
+    InstanceRecord,
+    Lease,
+    Query,
+    Received,
+    RecordPage,
+    Store,
+)
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.faults import FaultyStore, Point, die
 from nexus_sdk.testing.simulation.clocks import SkewedClock
-from nexus_sdk.testing.simulation.plan import Rates
+from nexus_sdk.testing.simulation.rates import Rates
 
 FAULTS_MAX = 80
 """So many crashes and failures come in one run; then the rest of it is undisturbed by them."""
 
-OFTEN = frozenset({"receive", "receive:take", "due"})
+OFTEN = frozenset({"receive", "receive:take", "due", "list"})
 """What every idle worker asks again and again: faults strike there as seldom as it means something."""
 
 OFTEN_SHARE = 0.02
+
+
+class Others(Protocol):
+    """Who comes between the load and the commit of somebody's turn. See `storms`."""
+
+    async def move(self, instance_id: str, build: str) -> None:
+        """Another worker of this build moves the instance on, if it can."""
+
+    async def send(self, instance_id: str) -> None:
+        """Others send something to the instance."""
 
 
 class Outside:
@@ -28,7 +54,10 @@ class Outside:
     Attributes:
         is_calm: nothing goes wrong any more.
         is_away: the store is away for all.
+        others: who comes between.
     """
+
+    others: Others
 
     def __init__(self, true: FakeClock, rates: Rates, aim: str, note: Callable[[str, str, str], None]) -> None:
         self.true = true
@@ -37,6 +66,8 @@ class Outside:
         self.is_calm = False
         self.is_away = False
         self.faults_left = FAULTS_MAX
+        self.storms: dict[str, int] = {}
+        """Of each instance that is in a storm: at how many more commits a rival comes first."""
         self.note = note
 
 
@@ -48,6 +79,7 @@ class Process:
         outside: what it shares with the others.
         clock: what it takes for the time.
         on_crash: called when it dies of a fault; without it, it never does.
+        build: of the code it runs, for a worker; a client has none.
     """
 
     def __init__(
@@ -57,10 +89,14 @@ class Process:
         outside: Outside,
         clock: SkewedClock,
         on_crash: Callable[[Process], None] | None = None,
+        build: str = "",
     ) -> None:
         self.name = name
         self.clock = clock
+        self.build = build
         self.has_crashed = False
+        self._crash = "crash" if build else "client crash"
+        self._crash_rate = outside.rates.crash if build else outside.rates.client_crash
         self._outside = outside
         self._chance = Random(f"{seed}/{name}/faults")
         self._latency = Random(f"{seed}/{name}/latency")
@@ -69,20 +105,22 @@ class Process:
 
     async def at(self, point: Point) -> None:
         """See `Faults.at`."""
-        await self._late()
+        what, moment = point.what, "after" if point.is_done else "before"
+        await self._late(what)
         while self.clock.is_stopped and not self.has_crashed:
+            self.note("pause", what)
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)
             await waiting
         if self.has_crashed:
             await die()
-        outside = self._outside
-        if outside.is_away:
-            outside.note("outage", point.what, self.name)
+        if self._outside.is_away:
+            self.note("outage", what)
             raise StoreUnavailable("the store is away.")
-        if self._strikes("fail_after" if point.is_done else "fail_before", point):
+        rates = self.rates
+        if self._strikes_once(f"fail {moment}", what, rates.fail_after if point.is_done else rates.fail_before):
             raise StoreUnavailable(f"a fault was drawn {point}.")
-        if self._on_crash is not None and (self._strikes("crash", point) or self._is_aimed_at(point)):
+        if self._on_crash is not None and self._strikes_once(f"{self._crash} {moment}", what, self._crash_rate):
             self.crash()
             await die()
 
@@ -104,9 +142,24 @@ class Process:
             if not one.done():
                 one.set_result(None)
 
-    def draws(self, rate: float) -> bool:
-        """Whether something happens that is so likely, as long as it is not calm."""
-        return not self._outside.is_calm and rate > 0 and self._chance.random() < rate
+    def strikes(self, fault: str, where: str, rate: float) -> bool:
+        """Whether a fault that is so likely strikes now, as long as it is not calm. It is noted then."""
+        if self._outside.is_calm or rate <= 0 or self._chance.random() >= rate:
+            return False
+        self.note(fault, where)
+        return True
+
+    async def come_between(self, instance_id: str) -> None:
+        """Before a commit: others may send to the instance, or move it on, once or again and again."""
+        outside, rates = self._outside, self.rates
+        if not self.build:
+            return
+        if self.strikes("crowd", "commit", rates.crowd):
+            await outside.others.send(instance_id)
+        storm = outside.storms.get(instance_id, 0)
+        if self.strikes("rival", "commit", 1.0 if storm else rates.rival):
+            outside.storms[instance_id] = storm - 1 if storm else self._chance.choice((0, 0, 1, 3, 7))
+            await outside.others.move(instance_id, self.build)
 
     def note(self, fault: str, where: str) -> None:
         """A fault has struck."""
@@ -117,22 +170,23 @@ class Process:
         """How likely what is."""
         return self._outside.rates
 
-    def _strikes(self, fault: str, point: Point) -> bool:
-        rate: float = getattr(self.rates, fault) * (OFTEN_SHARE if point.what in OFTEN else 1.0)
-        if self._outside.faults_left <= 0 or not self.draws(rate):
+    def _strikes_once(self, fault: str, where: str, rate: float) -> bool:
+        """The same for those of which a run has only so many; what the run aims at is likelier."""
+        outside = self._outside
+        if outside.faults_left <= 0 or outside.is_calm:
             return False
-        self._outside.faults_left -= 1
-        moment = {"crash": "crash after" if point.is_done else "crash before"}.get(fault, fault)
-        self.note(moment, point.what)
-        return True
+        if where in OFTEN:
+            rate *= OFTEN_SHARE
+        is_aimed_at = outside.aim == f"{fault} {where}"
+        struck = self.strikes(fault, where, rate) or (is_aimed_at and self.strikes(fault, where, self.rates.aimed))
+        outside.faults_left -= struck
+        return struck
 
-    def _is_aimed_at(self, point: Point) -> bool:
-        return point.is_done and point.what == self._outside.aim and self._strikes("aimed", point)
-
-    async def _late(self) -> None:
+    async def _late(self, what: str) -> None:
         rates = self.rates
         if self._outside.is_calm or not rates.latency or self._latency.random() >= rates.latency:
             return
+        self._outside.note("latency", what, "")
         true = self._outside.true
         done = asyncio.get_running_loop().create_future()
         when_us = true.now_us() + round(self._latency.random() ** 3 * rates.latency_seconds * 1_000_000)
@@ -144,14 +198,32 @@ class Process:
 
 
 class ProcessStore(FaultyStore):
-    """The store of a process: bells that do not ring, and leases that others may take at once."""
+    """The store of a process: with points at what only reads, too; leases that others may take at once; bells that do
+    not ring; and others who come first."""
 
     def __init__(self, inner: Store, process: Process) -> None:
         super().__init__(inner, process)
         self._process = process
 
+    async def find(self, instance_id: str) -> InstanceRecord:
+        """See `Store.find`."""
+        return await self._pass("find", self.inner.find(instance_id))
+
+    async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
+        """See `Store.list`."""
+        return await self._pass("list", self.inner.list(query, limit=limit, cursor=cursor))
+
+    async def count(self, query: Query) -> int:
+        """See `Store.count`."""
+        return await self._pass("count", self.inner.count(query))
+
+    async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
+        """See `Store.watch`."""
+        await self._pass("watch", self.inner.watch(instance_id, run_id=run_id, after=after, status=status))
+
     async def commit(self, commit: Commit, *, now_us: int) -> Committed:
         """See `Store.commit`."""
+        await self._process.come_between(commit.record.id)
         committed = await super().commit(commit, now_us=now_us)
         await self._lose_leases("commit", committed.deliveries, now_us)
         return committed
@@ -168,8 +240,7 @@ class ProcessStore(FaultyStore):
 
     async def _lose_leases(self, verb: str, deliveries: Iterable[Delivery], now_us: int) -> None:
         for delivery in deliveries:
-            if self._process.draws(self._process.rates.lost_lease):
-                self._process.note("lost_lease", verb)
+            if self._process.strikes("lost lease", verb, self._process.rates.lost_lease):
                 await self.inner.extend(delivery, lease=Lease("nobody", 0.0), now_us=now_us)
 
 
@@ -185,10 +256,9 @@ class DumbBell:
         """See `Doorbell.wait`."""
         while True:
             await self._bell.wait()
-            if self._is_own or not self._process.draws(self._process.rates.lost_bell):
+            if self._is_own or not self._process.strikes("lost bell", "doorbell", self._process.rates.lost_bell):
                 self._is_own = False
                 return
-            self._process.note("lost_bell", "doorbell")
 
     def ring(self) -> None:
         """See `Doorbell.ring`."""

@@ -16,11 +16,14 @@ Node = dict[str, Any]
 DURATIONS = (0.0, 0.05, 0.5, 1.0, 3.0, 10.0, 31.0, 600.0, 90_000.0)
 """Seconds that timers take, the usual ones first."""
 
-LEAVES = {
+SIZES = (1_000, 40_000, 47_999, 48_001, 99_999, 100_001, 250_000, 300_000)
+"""Bytes that bulky values have: beside the bounds of the stores, too."""
+
+LEAVES: dict[str, float] = {
     "work": 8, "sleep": 3, "wait": 3, "toil": 2, "near": 2, "fall": 1, "once": 1, "hang": 1, "effect": 1, "patch": 2,
-    "tell": 1, "status": 1, "fragile": 2,
+    "tell": 2, "status": 1, "fragile": 2, "bulk": 0.5,
 }  # fmt: skip
-BRANCHES = {
+BRANCHES: dict[str, float] = {
     "seq": 3,
     "gather": 3,
     "race": 2,
@@ -83,6 +86,8 @@ class Author:
                 return {"takes": self._takes()}
             case "book":
                 return {"takes": self._takes(), "saga": saga}
+            case "bulk":
+                return {"size": chance.choice(SIZES), "fails": chance.choice((0, 0, 1, 3))}
             case "hang":
                 return {"within": chance.choice(("timeout", "heartbeat", "close"))}
             case "sleep":
@@ -107,7 +112,7 @@ class Author:
             case "timeout":
                 return {"of": several(), "seconds": self._seconds()}
             case "map":
-                width = chance.choice((0, 1, 2, 3, 5, 12))
+                width = chance.choice((0, 1, 2, 3, 5, 12, 2, 3, 5, 50))
                 return {"width": width, "at_once": chance.choice((None, 1, 2)), "takes": self._takes()}
             case "brood":
                 body = {"op": "seq", "of": [self._node(DEPTH_MAX, saga=0)], "rounds": 1}
@@ -170,6 +175,8 @@ def _expected(node: Node) -> Any:
             return None
         case "effect":
             return node["n"]
+        case "bulk":
+            return node["size"]
         case "fall":
             raise Unsure
         case "seq" | "clean":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus_sdk.testing.simulation.plan import Plan, draw, parts
+from nexus_sdk.testing.simulation.plan import Plan, draw, parts, without
 from nexus_sdk.testing.simulation.world import Outcome, simulate
 
 RUNS_MAX = 150
@@ -27,8 +27,7 @@ def shrink(outcome: Outcome, run: Callable[[Plan], Outcome] = simulate, *, runs_
             if runs_left == 0:
                 return smallest
             runs_left -= 1
-            plan = smallest.plan
-            tried = run(draw(plan.seed, profile=plan.profile, drops=(*plan.drops, name)))
+            tried = run(without(smallest.plan, [name]))
             if tried.broken:
                 smallest, has_shrunk = tried, True
     return smallest

@@ -43,7 +43,8 @@ def _order(id: str, batch: Batch, before: Deadlines, accepted_us: Mapping[str, i
         elif isinstance(event, e.EventReceived) and event.event_id:
             came_us = accepted_us.get(f"event:{event.event_id}", accepted_us.get(event.event_id))
             if came_us is not None and came_us < fired_us:
-                yield f"law 8, {id}: event {event.event_id} was there {fired_us - came_us} µs before a timer that beat it"
+                early_us = fired_us - came_us
+                yield f"law 8, {id}: event {event.event_id} was there {early_us} µs before a timer that beat it"
 
 
 class Deadlines:
@@ -81,7 +82,7 @@ class Deadlines:
                     self._drop(taker)
             case e.ActivityScheduled() | e.ChildScheduled() | e.EventSent():
                 pass
-            case _ if isinstance(event, e.TimerFired) or getattr(event, "path", ""):
+            case _ if isinstance(event, e.TimerFired) or bool(getattr(event, "path", "")):
                 self._drop(getattr(event, "path", ""))
 
     def _await(self, path: str, name: str, due_us: int | None) -> None:

@@ -15,6 +15,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.request import task_id
+from nexus_sdk.engine.retrying import DEAD_LETTERED
 from nexus_sdk.errors import HistoryCorruptedError, NexusError
 from nexus_sdk.store.item import Item
 from nexus_sdk.store.memory import MemoryStore
@@ -26,6 +27,7 @@ from nexus_sdk.store.port import (
     InboxMessage,
     InstanceRecord,
     Lease,
+    NewInstance,
     Received,
     Store,
     StoredBatch,
@@ -34,7 +36,8 @@ from nexus_sdk.store.port import (
 )
 from nexus_sdk.testing.laws import LawBroken, Run, breaches
 from nexus_sdk.testing.simulation.attempts import Attempts
-from nexus_sdk.testing.simulation.record import Coverage, status_change
+from nexus_sdk.testing.simulation.bounds import Written, breaches_of_sizes, written_by
+from nexus_sdk.testing.simulation.coverage import Coverage, status_change
 from nexus_sdk.testing.simulation.stores import MemoryStores
 from nexus_sdk.testing.simulation.timeliness import breaches_of_time
 
@@ -53,7 +56,10 @@ class Seen:
     """And when it was accepted."""
     last_number: int = 0
     is_purged: bool = False
-    rewound_from: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
+    """What of it was damaged: see `damage`."""
+    damaged_run: str = ""
+    """The run of which a batch was."""
 
     @property
     def ordered(self) -> list[Run]:
@@ -86,7 +92,13 @@ class Witness:
         self.settled: dict[str, set[str]] = {}
         """By which commits the outcome of each was taken."""
         self.attempts = Attempts()
+        self.has_damage = False
+        self.has_dead_letters = False
+        """Whether a queue gave an activity up, and it failed of that."""
         self._by_id: dict[str, Seen] = {}
+        self._workers: list[str] = []
+        self._damaged_after: dict[str, int] = {}
+        """Of each run that was damaged: how many workers there had been by then."""
         self._requests: set[tuple[str, str]] = set()
         self.coverage = coverage
         self._on_change = on_change
@@ -138,6 +150,18 @@ class Witness:
                 if len(takers) > 1:
                     raise LawBroken(f"law 10: the outcome of task {delivery.task.id} was taken by {sorted(takers)}")
 
+    def note_worker(self, id: str) -> None:
+        """Another worker begins."""
+        self._workers.append(id)
+
+    def note_damage(self, seen: Seen, kind: str) -> None:
+        """A byte of something of this instance is changed now."""
+        self.has_damage = True
+        seen.damaged.add(kind)
+        if kind == "batch":
+            seen.damaged_run = seen.item.record.run_id
+            self._damaged_after.setdefault(seen.damaged_run, len(self._workers))
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _check_is_wanted(self, task: Task) -> None:
@@ -170,10 +194,24 @@ class Witness:
         self._on_change(record.id, f"batch {record.last_batch} of run {record.run}: {' '.join(kinds)}")
         if before is not None and not fresh and before.status is not record.status:
             raise LawBroken(f"law 5, {record.id}: {before.status} became {record.status} without a batch")
-        said = breaches(self._whole(record), seen.ordered)
-        said += breaches_of_time(record, seen.present, seen.accepted_us)
+        for batch in fresh:
+            self._check_was_readable(batch)
+        said: list[str] = []
+        if not seen.damaged:
+            said += breaches(self._whole(record), seen.ordered)
+            said += breaches_of_time(record, seen.present, seen.accepted_us)
         if said:
             raise LawBroken("\n".join(said))
+
+    def _check_was_readable(self, batch: Batch) -> None:
+        """Law 13: who began after a history was damaged cannot move the run on; it can only be put aside, or ended."""
+        header = batch.header
+        known = self._damaged_after.get(header.run_id)
+        if known is None or header.worker not in self._workers[known:]:
+            return
+        moves = [event for event in batch.events if not isinstance(event, e.WorkflowBlocked | e.WorkflowTerminated)]
+        if moves:
+            raise LawBroken(f"law 13, {header.instance_id}: its history was damaged, and {moves} went on from it")
 
     def _take_batches(self, seen: Seen) -> list[Batch]:
         """Law 1, append only, and law 13: what is new, chained to what was there."""
@@ -203,6 +241,7 @@ class Witness:
         if isinstance(event, e.ActivityScheduled):
             self.scheduled.add(task_id(batch.header.run_id, event.path))
         failure = getattr(event, "failure", None)
+        self.has_dead_letters |= failure is not None and failure.type == DEAD_LETTERED
         if failure is not None and failure.code:
             self.coverage.codes[failure.code] += 1
 
@@ -216,20 +255,30 @@ class Witness:
 class WitnessedStore:
     """A store with its witness: every verb is the store's own."""
 
-    def __init__(self, inner: Store, witness: Witness, is_fatal: Callable[[LawBroken], None]) -> None:
+    def __init__(self, inner: Store, witness: Witness, profile: str, is_fatal: Callable[[LawBroken], None]) -> None:
         self._inner = inner
+        self._profile = profile
         self._witness = witness
         self._is_fatal = is_fatal
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def create(self, *args: Any, **named: Any) -> Any:
+    async def create(self, new: NewInstance, *, now_us: int) -> InstanceRecord:
         """See `Store.create`."""
-        return await self._seen(self._inner.create(*args, **named))
+        self._measure([new])
+        record: InstanceRecord = await self._seen(self._inner.create(new, now_us=now_us))
+        return record
+
+    async def retry(self, delivery: TaskDelivery, task: Task, *, now_us: int) -> None:
+        """See `Store.retry`."""
+        self._measure([task])
+        self._holds(lambda: self._witness.attempts.note_retry(task, now_us))
+        await self._seen(self._inner.retry(delivery, task, now_us=now_us))
 
     async def commit(self, commit: Commit, *, now_us: int) -> Committed:
         """See `Store.commit`."""
+        self._measure(written_by(commit))
         committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
         turn_id = commit.batches[0].turn_id if commit.batches else f"{commit.record.run_id} {commit.expected} no batch"
         self._note(commit.settles, turn_id)
@@ -238,6 +287,7 @@ class WitnessedStore:
 
     async def send(self, messages: Sequence[InboxMessage], *, now_us: int, settles: Sequence[Delivery] = ()) -> None:
         """See `Store.send`."""
+        self._measure(messages)
         await self._seen(self._inner.send(messages, now_us=now_us, settles=settles))
         for delivery in settles:
             self._note((delivery,), f"message {messages[0].id} of {delivery.token}")
@@ -256,11 +306,6 @@ class WitnessedStore:
         if details is not None and not extended.is_lost and isinstance(delivery, TaskDelivery):
             self._witness.attempts.note_details(delivery.task)
         return extended
-
-    async def retry(self, delivery: TaskDelivery, task: Task, *, now_us: int) -> None:
-        """See `Store.retry`."""
-        self._holds(lambda: self._witness.attempts.note_retry(task, now_us))
-        await self._seen(self._inner.retry(delivery, task, now_us=now_us))
 
     async def due(self, *args: Any, **named: Any) -> Any:
         """See `Store.due`."""
@@ -282,6 +327,11 @@ class WitnessedStore:
                 self._witness.look()
             except LawBroken as broken:
                 self._is_fatal(broken)
+
+    def _measure(self, what: Iterable[Written]) -> None:
+        """What a cloud would refuse for its size, however often it is tried."""
+        for breach in breaches_of_sizes(self._profile, what):
+            self._is_fatal(LawBroken(breach))
 
     def _note(self, settles: Iterable[Delivery], by: str) -> None:
         self._holds(lambda: self._witness.note_settled(settles, by))

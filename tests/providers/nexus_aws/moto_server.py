@@ -1,0 +1,66 @@
+"""DynamoDB, SQS and S3 in one process: moto, made atomic by one lock, on the clock of whoever asks.
+
+Plain moto is not atomic under threads. Each request of ours says what time it is, so that what SQS delays and hides
+follows the fake clock of the test. Run as a script: ``python moto_server.py PORT``; it ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import moto.sqs.models
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+_app = DomainDispatcherApplication(create_backend_app)
+_lock = threading.RLock()
+_now_us = 0
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Does not say what it was asked."""
+
+    protocol_version = "HTTP/1.1"  # connections stay open
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _seconds() -> float:
+    return _now_us / 1_000_000 if _now_us else time.time()
+
+
+def _milliseconds() -> float:
+    return _seconds() * 1_000
+
+
+def _is_visible(message: Any) -> bool:
+    return bool(
+        _milliseconds() >= message.visible_at
+    )  # moto lets it be seen a moment later, and our clock stands still
+
+
+def locked(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+    """One request at a time."""
+    global _now_us
+    with _lock:
+        _now_us = int(environ.get("HTTP_X_NEXUS_NOW_US", 0))
+        return [b"".join(_app(environ, start))]
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    moto.sqs.models.unix_time = _seconds
+    moto.sqs.models.unix_time_millis = _milliseconds
+    moto.sqs.models.Message.visible = property(_is_visible)  # type: ignore[assignment,method-assign]
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    run_simple("127.0.0.1", int(sys.argv[1]), locked, threaded=True, request_handler=QuietHandler)

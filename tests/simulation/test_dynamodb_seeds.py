@@ -1,0 +1,10 @@
+"""Random programs under random faults on a split store with the bounds of DynamoDB and SQS."""
+
+from __future__ import annotations
+
+from tests.simulation.seeds import chunks, hold_to_the_laws
+
+
+@chunks
+def test_the_laws_hold(first: int) -> None:
+    hold_to_the_laws(20_000 + first, "dynamodb")
