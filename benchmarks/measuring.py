@@ -105,7 +105,7 @@ def a_folder(parent: Path | None) -> Iterator[Path]:
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="nexus-bench-", dir=parent) as folder:
-        yield Path(folder)
+        yield Path(folder).resolve()
 
 
 def measure(
@@ -137,6 +137,7 @@ def surroundings() -> dict[str, Any]:
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
             "sqlite": sqlite3.sqlite_version,
             "executable": Path(sys.executable).name,
         },

@@ -107,7 +107,9 @@ def _finder(kind: type, steps: _Steps) -> Any:
     names: dict[str, Any] = {}
     lines = ["def find(value, payloads):", "    return"]
     for index, (field, form) in enumerate(steps):
-        if form.find is not None:
+        if form.find is _find_payload:
+            lines[-1:-1] = [f"    if value.{field.name}.encoding:", f"        payloads.append(value.{field.name})"]
+        elif form.find is not None:
             names[f"find{index}"] = form.find
             lines[-1:-1] = [f"    if value.{field.name}:", f"        find{index}(value.{field.name}, payloads)"]
     return _compiled("find", lines, names, kind)
@@ -323,7 +325,7 @@ def write_event(event: Event, payloads: list[Payload]) -> list[Any]:
 
 def find_payloads(event: Event, payloads: list[Payload]) -> None:
     """Append the payloads of an event to the list."""
-    shape_of(type(event)).find(event, payloads)
+    (_SHAPES.get(type(event)) or shape_of(type(event))).find(event, payloads)
 
 
 def read_events(rows: Sequence[Row], bodies: Bodies) -> tuple[Event, ...]:
@@ -332,7 +334,12 @@ def read_events(rows: Sequence[Row], bodies: Bodies) -> tuple[Event, ...]:
     Raises:
         HistoryCorruptedError: one of a kind that is not known here and may not be passed over.
     """
-    return tuple(filter(None, [(_EVENT_READERS.get(row[0]) or _event_reader(row[0]))(row, bodies) for row in rows]))
+    events: list[Event] = []
+    for row in rows:
+        event = (_EVENT_READERS.get(row[0]) or _event_reader(row[0]))(row, bodies)
+        if event is not None:
+            events.append(event)
+    return tuple(events)
 
 
 def read_event(row: Row, bodies: Bodies) -> Event:

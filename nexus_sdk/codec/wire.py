@@ -109,7 +109,7 @@ def verify(batches: Sequence[Batch], *, after: Batch | None = None, last_hash: b
         _reject(after, "the hash is not the one that the instance's record has")
 
 
-READ_AHEAD = 64
+READ_AHEAD = 32
 """So many batches are decoded together: to decode one and then run its code is slower, by what fits into the processor's
 caches."""
 

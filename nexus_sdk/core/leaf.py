@@ -21,7 +21,11 @@ class Leaf(Node):
     __slots__ = ("execution", "site")
 
     def __init__(self, fiber: Fiber, path: str, site: Site | None) -> None:
-        Node.__init__(self, path)
+        self.path = path  # as Node does: a leaf is made for each step
+        self.is_settled = False
+        self.value = None
+        self.error = None
+        self.watchers = None
         self.execution = execution = fiber.execution
         self.site = site
         execution.pending[path] = self

@@ -320,14 +320,16 @@ class Worker:
         return await self._move_on(instance_id)
 
     def _hold(self, delivery: TaskDelivery) -> None:
-        self._held[delivery.token] = delivery.task.instance_id
-        self._running_of[delivery.task.instance_id] += 1
+        if delivery.token not in self._held:
+            self._held[delivery.token] = delivery.task.instance_id
+            self._running_of[delivery.task.instance_id] += 1
 
     def _let_go(self, delivery: TaskDelivery) -> None:
-        instance_id = self._held.pop(delivery.token)
-        self._running_of[instance_id] -= 1
-        if not self._running_of[instance_id]:
-            del self._running_of[instance_id]
+        instance_id = self._held.pop(delivery.token, None)
+        if instance_id is not None:
+            self._running_of[instance_id] -= 1
+            if not self._running_of[instance_id]:
+                del self._running_of[instance_id]
         self._ring_if_starved()
 
     def _ring_if_starved(self) -> None:

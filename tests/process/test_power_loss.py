@@ -39,13 +39,13 @@ from tests.process.load import check_instances
 from tests.process.served import app_on
 
 NIGHTLY = os.environ.get("NEXUS_NIGHTLY") == "1"
-COUNT = 36 if NIGHTLY else 9
+COUNT = 18 if NIGHTLY else 9
 """So many instances are seen to their end by the run."""
 
-TORN = 6 if NIGHTLY else 1
+TORN = 4 if NIGHTLY else 1
 """So many disks with any sectors are looked at, for each moment."""
 
-GOING_ON = 2 if NIGHTLY else 14
+GOING_ON = 6 if NIGHTLY else 14
 """Of each so many disks that were looked at, work goes on with one."""
 
 PAGES_PER_CHECKPOINT = 60

@@ -233,8 +233,7 @@ def delays_are_ignored() -> Iterable[Patch]:
 @mutant
 def nobody_looks_for_expired_leases() -> Iterable[Patch]:
     """What a worker held when it died is delivered again if the queue delivers it again, if ever."""
-    held = "state.due_us() if state.hold.token is not None"
-    yield edited(SplitItem, "task_look_at_us", held, "1 << 62 if state.hold.token is not None")
+    yield edited(SplitItem, "task_look_at_us", "return state.due_us()", "return 1 << 62")
 
 
 @mutant

@@ -58,7 +58,7 @@ def test_every_part_of_a_plan_can_be_left_out() -> None:
     plan = draw(next(seed for seed in range(100) if len(draw(seed).programs) > 2))
     bare = draw(plan.seed, drops=parts(plan))
     assert bare.programs == (None,) * len(plan.programs)
-    assert bare.acts == ()
+    assert bare.acts == (None,) * len(plan.acts)
     assert not any(getattr(bare.rates, rate.name) for rate in fields(Rates) if rate.name != "latency_seconds")
     assert len(bare.builds) == 1
 

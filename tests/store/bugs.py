@@ -85,7 +85,10 @@ BUGS: dict[tuple[type | ModuleType, str], dict[str, tuple[str, str]]] = {
     },
     (Item, "retry"): {
         "a retry keeps its lease": ("state.hold.free()", "pass"),
-        "a retry keeps its count": ("state.task, state.deliveries = task, 0", "state.task = task"),
+        "a retry keeps its count": (
+            "state.task, state.deliveries, state.dead_letter = task, 0",
+            "state.task, state.deliveries, state.dead_letter = task, state.deliveries",
+        ),
         "a retry forgets the mark": ("state.hold.free()", "state.hold.free(); state.is_cancel_requested = False"),
     },
     (Item, "hold_of"): {
@@ -279,7 +282,7 @@ BUGS: dict[tuple[type | ModuleType, str], dict[str, tuple[str, str]]] = {
         "migrating begins anew": ("return 1", "self._items.clear()\n    return 1"),
     },
     (LocalBell, "ring"): {
-        "a ring before the wait is not heard": ("self._has_rung = True\n    for", "self._has_rung = False\n    for"),
+        "a ring before the wait is not heard": ("if not waiters:", "if False:"),
     },
     (item, "is_held_by"): {
         "a repetition hands out what others hold": ('token.rpartition("/")[0] == holder', "True"),

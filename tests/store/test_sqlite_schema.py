@@ -14,7 +14,17 @@ from nexus_sdk.errors import SchemaOutdated, StoreError
 from nexus_sdk.store.port import TURNS
 from nexus_sdk.store.sqlite import SqliteStore, connection, faults
 from nexus_sdk.store.sqlite.schema import MIGRATIONS, VERSION
-from nexus_sdk.testing.provider_suite.builders import ANNA, T0, message, new, pending, receive_tasks, started, task
+from nexus_sdk.testing.provider_suite.builders import (
+    ANNA,
+    T0,
+    message,
+    new,
+    pending,
+    receive_tasks,
+    started,
+    task,
+    turn,
+)
 
 NEXT = (*MIGRATIONS, ("ALTER TABLE peers ADD COLUMN colour TEXT", "CREATE TABLE extra (id TEXT PRIMARY KEY)"))
 """The migrations of a release after this one."""
@@ -117,3 +127,20 @@ async def test_a_newer_schema_is_refused(store: SqliteStore) -> None:
         with pytest.raises(SchemaOutdated, match=f"knows versions up to {VERSION}") as caught:
             await verb
         assert "Upgrade" in caught.value.hint
+
+
+async def test_histories_of_an_older_schema_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (connection, faults):
+        monkeypatch.setattr(module, "VERSION", 2)
+    monkeypatch.setattr(connection, "MIGRATIONS", MIGRATIONS[:2])
+    old = SqliteStore(f"{tmp_path}/old.db")
+    for id in "ba":
+        await started(old, id, task(id))
+    before = [await old.load(id) for id in "ab"]
+    await old.close()
+    monkeypatch.undo()
+    store = SqliteStore(f"{tmp_path}/old.db")
+    assert [await store.load(id) for id in "ab"] == before
+    await store.commit(turn(before[0].record), now_us=T0)
+    assert [batch.number for batch in (await store.load("a")).batches] == [1, 2, 3]
+    await store.close()

@@ -156,11 +156,12 @@ def test_a_store_may_be_used_by_one_loop_after_another_and_by_several_threads(tm
         (leases.READY_TASKS, ("q", 5), "tasks_ready"),
         (leases.PROMOTE, ("q", 5, 5), "tasks_waiting"),
         (instances.FIND, ("a",), "sqlite_autoindex_instances_1"),
-        (instances.BATCHES, ("a", "r", 1), "PRIMARY KEY"),
+        (instances.BATCHES, ("a", "r", 1), "sqlite_autoindex_batches_1"),
+        (instances.LOAD_IDLE, {"id": "a", "run_id": None, "after": 1}, "sqlite_autoindex_batches_1"),
     ],
 )
 def test_the_hot_statements_are_index_lookups(
-    tmp_path: Path, statement: str, values: tuple[object, ...], index: str
+    tmp_path: Path, statement: str, values: tuple[object, ...] | dict[str, object], index: str
 ) -> None:
     database = Database(str(tmp_path / "store.db"))
     with database.reading() as connection:

@@ -27,6 +27,9 @@ from nexus_sdk.store.split.rings import Ring
 DIRECT_MAX = 30
 """So many of a turn's sends to its own instance are part of its write; the others follow from the outbox in slices."""
 
+NEAR_US = 900_000_000
+"""A message for later than that is not counted upon: the queues of some clouds delay no longer. The sweep puts it."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -141,13 +144,13 @@ class SplitItem(Item):
         """The delivery is done with; that a task was delivered proves that its message was sent."""
         Item.settle(self, delivery)
         if isinstance(delivery, TaskDelivery):
-            self._cross_out(delivery.task.id)
+            self.cross_out([delivery.task.id])
 
     def cancel_task(self, task_id: str) -> bool:
         """Remove a task that nobody holds, mark one that is held; whether it was removed."""
         is_removed = Item.cancel_task(self, task_id)
         if is_removed:
-            self._cross_out(task_id)
+            self.cross_out([task_id])
         return is_removed
 
     def retry(self, delivery: TaskDelivery, task: Task) -> None:
@@ -196,10 +199,10 @@ class SplitItem(Item):
         self.outbox = [entry for entry in self.outbox if entry.number != number]
         self.sent_through = max(self.sent_through, self.outbox[0].number - 1 if self.outbox else self.outbox_number)
 
-    def _cross_out(self, task_id: str) -> None:
-        """The message of this task needs not be put any more."""
-        for entry in [entry for entry in self.outbox if task_id in entry.tasks]:
-            entry.tasks = tuple(name for name in entry.tasks if name != task_id)
+    def cross_out(self, task_ids: Sequence[str]) -> None:
+        """The messages of these tasks need not be put any more."""
+        for entry in [entry for entry in self.outbox if any(task_id in entry.tasks for task_id in task_ids)]:
+            entry.tasks = tuple(task_id for task_id in entry.tasks if task_id not in task_ids)
             if not entry.tasks and not entry.has_sends:
                 self.sent(entry.number)
 
@@ -207,6 +210,11 @@ class SplitItem(Item):
     def is_behind(self) -> bool:
         """Whether sends are left to be made."""
         return bool(self.outbox)
+
+    @property
+    def has_sends(self) -> bool:
+        """Whether sends to others are left to be made."""
+        return any(entry.has_sends for entry in self.outbox)
 
     # --- the sparse index -------------------------------------------------------------------------------------------
 
@@ -245,7 +253,8 @@ class SplitItem(Item):
         rings, put_us = self.rung.get(state.task.id, (0, 0))
         if state.hold.token is not None and not rings:
             return state.due_us()
-        return max(state.due_us(), put_us) + grace_us
+        is_put = state.due_us() - put_us <= NEAR_US
+        return max(state.due_us(), put_us) + (grace_us if is_put else 0)
 
     def put_at(self, task_id: str, now_us: int) -> None:
         """The message of a task is put now, for the first time or because somebody gave it back."""

@@ -614,7 +614,7 @@ class RowTable:
                 rows[write.key] = None
             else:
                 rows[write.key] = Row(write.key, (write.expected or 0) + 1, write.data)
-        kept = {key: row for key, row in rows.items() if key == HEAD or "/t/" in key[:40] or "/o/" in key[:40]}
+        kept = {key: row for key, row in rows.items() if key == HEAD or key.startswith("t/")}
         self._warm.pop(instance_id, None)
         if kept.get(HEAD) is not None and len(kept) <= WARM_ROWS_MAX:
             self._warm[instance_id] = {key: row for key, row in kept.items() if row is not None}

@@ -104,9 +104,13 @@ class SplitSteps:
         *,
         tasks: Sequence[str] = (),
         fresh: Sequence[str] = (),
+        is_of_task: bool = False,
     ) -> T:
-        """One conditional write; what this process has noted as sent is written down with it."""
-        note = self._notes.get(instance_id)
+        """One conditional write; what this process has noted as sent is written down with it.
+
+        `is_of_task`: not with this one, which concerns one task, and not the instance.
+        """
+        note = None if is_of_task else self._notes.get(instance_id)
 
         def noting(slot: Slot) -> T:
             if note is not None and slot.item is not None and slot.item.seq == note[0]:
@@ -127,17 +131,27 @@ class SplitSteps:
         *,
         tasks: Sequence[str] = (),
         fresh: Sequence[str] = (),
+        delivered: Sequence[str] = (),
+        is_of_task: bool = False,
     ) -> T:
-        """A change that comes after the sends that older batches have left to be made."""
+        """A change that comes after the sends that older batches have left to be made.
+
+        Args:
+            delivered: tasks that were delivered, which proves that their messages were put.
+            is_of_task: it concerns one task, so it need not wait for messages of others to be put.
+        """
 
         def healed(slot: Slot) -> T:
-            if slot.item is not None and slot.item.is_behind:
+            item = slot.item
+            if item is not None:
+                item.cross_out(delivered)
+            if item is not None and (item.has_sends if is_of_task else item.is_behind):
                 raise Behind
             return change(slot)
 
         while True:
             try:
-                return await self._change(name, instance_id, healed, tasks=tasks, fresh=fresh)
+                return await self._change(name, instance_id, healed, tasks=tasks, fresh=fresh, is_of_task=is_of_task)
             except Behind:
                 await self._heal(instance_id)
 
@@ -381,7 +395,9 @@ class SplitSteps:
             return slot.item.lease(ring, token, until, now_us) if slot.item is not None else None
 
         tasks = [ring.task_id] if ring.task_id else []
-        found = await self._change_healed("receive:lease", ring.instance_id, take, tasks=tasks)
+        found = await self._change_healed(
+            "receive:lease", ring.instance_id, take, tasks=tasks, is_of_task=bool(ring.task_id)
+        )
         if found is None:
             await self._queues.remove(ring)
             return None

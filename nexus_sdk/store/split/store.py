@@ -119,13 +119,14 @@ class SplitStore(SplitSteps):
         """One conditional write; then what it implies, slice by slice; the acknowledgements last."""
         instance_id, claim = commit.record.id, commit.claim
         await self._check_others(instance_id, settles=commit.settles)
-        later = commit.settles[SETTLED_MAX:]
+        settled, later = commit.settles[:SETTLED_MAX], commit.settles[SETTLED_MAX:]
         own = [task for task in commit.sends if isinstance(task, Task) and task.instance_id == instance_id]
         written = await self._change_healed(
             "commit:write",
             instance_id,
             lambda slot: self._write(slot, commit, now_us),
-            tasks=task_ids(*commit.settles),
+            tasks=task_ids(*settled),
+            delivered=task_ids(*settled),
             fresh=[task.id for task in own],
         )
         self._board.moved(instance_id, has_new_status=written.has_new_status)
@@ -141,7 +142,7 @@ class SplitStore(SplitSteps):
                         left -= 1
         elif claim is not None:
             deliveries += await self._still_held_elsewhere(commit)
-        await self._settle_others(instance_id, deliveries=commit.settles[:SETTLED_MAX])
+        await self._settle_others(instance_id, deliveries=settled)
         await self._settle_others(deliveries=later)
         return Committed(tuple(deliveries), is_ready=due_us is not None and due_us <= now_us)
 
@@ -191,7 +192,8 @@ class SplitStore(SplitSteps):
                 accept = partial(
                     _accept, messages=own[start : start + DIRECT_MAX], settled=settled if is_last else (), now_us=now_us
                 )
-                due_us = await self._change_healed("send:accept", instance_id, accept, tasks=task_ids(*settled))
+                ids = task_ids(*settled)
+                due_us = await self._change_healed("send:accept", instance_id, accept, tasks=ids, delivered=ids)
                 await self._ring(instance_id, due_us, now_us)
         await self._settle_others(*by_instance, deliveries=settles)
 
@@ -216,7 +218,8 @@ class SplitStore(SplitSteps):
             item = slot.item
             return item.extend(delivery, until, details) if item is not None else Extended(is_lost=True)
 
-        extended = await self._change("extend:write", instance_of(delivery), prolong, tasks=task_ids(delivery))
+        ids = task_ids(delivery)
+        extended = await self._change("extend:write", instance_of(delivery), prolong, tasks=ids, is_of_task=bool(ids))
         if not extended.is_lost:
             async with self._step("extend:hide"):
                 await self._hide(delivery, until, now_us)
@@ -231,7 +234,7 @@ class SplitStore(SplitSteps):
             item.put_at(task.id, now_us)
             return item.rings_of([task.id])
 
-        rings = await self._change("retry:write", task.instance_id, follow, tasks=[task.id])
+        rings = await self._change("retry:write", task.instance_id, follow, tasks=[task.id], is_of_task=True)
         await self._put("retry:put", rings, now_us)
         await self._ack_message(delivery)
 
@@ -248,7 +251,8 @@ class SplitStore(SplitSteps):
             item.put_at(delivery.task.id, now_us)
             return None, item.rings_of([delivery.task.id])
 
-        freed = await self._change("release:write", instance_of(delivery), free, tasks=task_ids(delivery))
+        ids = task_ids(delivery)
+        freed = await self._change("release:write", instance_of(delivery), free, tasks=ids, is_of_task=bool(ids))
         if freed is None:
             return
         due_us, rings = freed

@@ -3,7 +3,8 @@
 Times are microseconds. `instances.due_us` is when the turn may be delivered: 0 when a message waits, the end of the
 lease while it is leased, NULL when there is nothing to do; it is computed from the other columns at every write.
 `tasks.is_waiting` divides those that may be delivered (ordered by priority and age) from those that fall due later
-(delayed, or leased); `receive` moves them over.
+(delayed, or leased); `receive` moves them over. `batches` lie in the order in which they were written: those of one
+commit side by side, whosesoever they are, so that each commit writes few pages; an index finds those of an instance.
 """
 
 from __future__ import annotations
@@ -90,6 +91,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             instance_id TEXT NOT NULL, digest BLOB NOT NULL, put_us INTEGER NOT NULL, data BLOB NOT NULL,
             UNIQUE (instance_id, digest)
         )""",
+    ),
+    (
+        """CREATE TABLE appended (
+            seq INTEGER PRIMARY KEY,
+            instance_id TEXT NOT NULL, run_id TEXT NOT NULL, number INTEGER NOT NULL, turn_id TEXT NOT NULL,
+            data BLOB NOT NULL,
+            UNIQUE (instance_id, run_id, number)
+        )""",
+        """INSERT INTO appended (instance_id, run_id, number, turn_id, data)
+            SELECT instance_id, run_id, number, turn_id, data FROM batches ORDER BY instance_id, run_id, number""",
+        "DROP TABLE batches",
+        "ALTER TABLE appended RENAME TO batches",
     ),
 )
 """The statements that lead from each version to the next; the schema version is how many were applied."""

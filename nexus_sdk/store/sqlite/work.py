@@ -40,6 +40,7 @@ _UPDATE_STATUS = _UPDATE_RECORD.replace(" WHERE seq", ", status = ? WHERE seq")
 # Apart from the others, because naming a column rewrites its indexes even when its value stays the same.
 
 _FIRST_BATCH = "SELECT run_id, number, turn_id, data FROM batches WHERE instance_id = ? AND run_id = ?"
+_INSERT_BATCH = "INSERT INTO batches (instance_id, run_id, number, turn_id, data) VALUES (?,?,?,?,?)"
 _CONSUME = "DELETE FROM inbox WHERE instance_id = ? AND number BETWEEN ? AND ?"
 _SETTLE_TASK = "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND (token = ? OR token IS NULL)"
 
@@ -195,7 +196,7 @@ class Work:
     def append(self, instance_id: str, batch: StoredBatch) -> None:
         """One more batch."""
         values = (instance_id, batch.run_id, batch.number, batch.turn_id, batch.data)
-        self.execute("INSERT INTO batches VALUES (?,?,?,?,?)", values)
+        self.execute(_INSERT_BATCH, values)
 
     def has(self, instance_id: str, batch: StoredBatch) -> bool:
         """Whether this batch is there, written by this turn."""

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -140,11 +141,17 @@ class Writer:
         self._commit(group)
 
     def _commit(self, group: _Group, here: asyncio.AbstractEventLoop | None = None) -> None:
-        """Make a group durable, and tell everybody. `here`: the loop of this thread, if there is one."""
-        self.transactions += group.commit()
-        written = [job.effects for job in group.jobs if job.error is None]
-        if written:
-            self._announce(written)
+        """Make a group durable. `here`: the loop of this thread, if there is one."""
+        try:
+            self.transactions += group.commit()
+            written = [job.effects for job in group.jobs if job.error is None]
+            if written:
+                self._announce(written)
+        finally:
+            self._tell(group, here)
+
+    def _tell(self, group: _Group, here: asyncio.AbstractEventLoop | None) -> None:
+        """Tell the callers, and let the next group begin."""
         loops: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
         with self._lock:
             self._is_writing = False
@@ -221,7 +228,8 @@ class _Group:
     def _end(self) -> None:
         try:
             if self._connection is not None and self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the error that led here says more
+                    self._connection.execute("ROLLBACK")
         finally:
             self._database.write_lock.release()
 

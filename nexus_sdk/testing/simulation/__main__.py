@@ -59,7 +59,7 @@ def _run_one(asked: argparse.Namespace) -> int:
 def _tell(outcome: Outcome, asked: argparse.Namespace) -> Outcome:
     """Say what failed; the smaller run that fails, too."""
     smaller = outcome if asked.keep_size else shrink(outcome)
-    print("\n".join(describe(outcome, smaller, Path(asked.traces))))
+    print("\n".join(describe(outcome, smaller, Path(asked.traces), asked.plan)))
     return smaller
 
 
@@ -120,15 +120,15 @@ def run_chunk(seeds: range, store: str | None = None) -> tuple[list[tuple[int, s
     return broken, coverage
 
 
-def describe(outcome: Outcome, smaller: Outcome, folder: Path) -> Iterator[str]:
+def describe(outcome: Outcome, smaller: Outcome, folder: Path, plan: str | None = None) -> Iterator[str]:
     """A failing run in words. Keeps the trace of the smaller one, which may be the same, in the folder."""
     yield f"\nseed {outcome.plan.seed} on {outcome.plan.profile} failed:\n{outcome.broken}"
-    yield f"Again: {command(outcome.plan)}"
+    yield f"Again: {command(outcome.plan, plan)}"
     if smaller is not outcome:
-        yield f"Smaller: {command(smaller.plan)}\nwhere {smaller.broken}"
+        yield f"Smaller: {command(smaller.plan, plan)}\nwhere {smaller.broken}"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"seed-{outcome.plan.seed}-{outcome.plan.profile}.txt"
-    told = [command(smaller.plan), smaller.broken, "", *smaller.trace.lines, "", *smaller.said]
+    told = [command(smaller.plan, plan), smaller.broken, "", *smaller.trace.lines, "", *smaller.said]
     file.write_text("\n".join(told) + "\n", encoding="utf-8")
     yield f"Trace: {file}"
 

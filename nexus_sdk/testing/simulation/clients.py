@@ -45,6 +45,9 @@ REFUSALS = (InstanceExists, InstanceFinished, InstanceNotFound, WrongStatus, Sto
 UNREADABLE = (BlockingError, PayloadError)
 """What they are told of instances that were damaged, or that broken code has moved on."""
 
+REWOUND_SHARE = 0.4
+"""Of what fails, so much is rewound soon after."""
+
 Call = Callable[[Client], Awaitable[Any]]
 
 
@@ -69,7 +72,7 @@ class Clients:
         self._tidied = 0
         self._watching: dict[str, str] = {}
         self._lives: Counter[str] = Counter()
-        scene.on_change.append(self._may_tidy_up)
+        scene.on_change += [self._may_tidy_up, self._may_rewind]
 
     async def act(self, index: int, act: Act) -> None:
         """Something that a client does."""
@@ -242,6 +245,19 @@ class Clients:
             return
         if self._tidiness.random() < tidy:
             scene.spawn(self._tidy_up(id, self._tidiness.random() ** 4 * 5))
+
+    def _may_rewind(self, id: str) -> None:
+        """What has failed is tried again, maybe."""
+        scene = self._scene
+        seen = scene.witness.find(id)
+        if seen is not None and seen.item.record.status is Status.FAILED and not scene.outside.is_calm:
+            if self._tidiness.random() < REWOUND_SHARE:
+                scene.spawn(self._rewind(id, self._tidiness.uniform(0, 5)))
+
+    async def _rewind(self, id: str, seconds: float) -> None:
+        await self._scene.time.sleep(seconds)
+        self._scene.coverage.acts["rewind"] += 1
+        await self._does("r", lambda client: client.get(id).rewind())
 
     async def _tidy_up(self, id: str, seconds: float) -> None:
         await self._scene.time.sleep(seconds)

@@ -273,6 +273,13 @@ async def _status(ctx: Context, node: Node, acts: _Acts) -> None:
     ctx.set_status(node["n"])
 
 
+@_performs("moment")
+async def _moment(ctx: Context, node: Node, acts: _Acts) -> Any:
+    if ctx.now().microsecond % 2:
+        return await work({"n": node["n"], "takes": 0.0})
+    return await ctx.sleep(0.1)
+
+
 @_performs("wait")
 async def _wait(ctx: Context, node: Node, acts: _Acts) -> int:
     try:

@@ -31,7 +31,7 @@ class Act:
             ``query``, ``watch``; ``pause``, ``jump``, ``outage``, ``deploy`` and ``damage`` are faults that come at a
             time.
         number: of the program, or of the worker, that is meant.
-        name: of an event, of a build.
+        name: of an event, of a build; what is away in an outage.
         value: the event's payload; seconds of a delay, of a pause, of an outage, or of a jump; what is damaged.
     """
 
@@ -221,5 +221,7 @@ def _weather(chance: Random, rates: Rates, workers: int, programs: int) -> list[
             if what == "damage":
                 at, number, value = chance.uniform(0, 20), chance.randrange(programs), chance.random()
             name = chance.choice(("old", "new", "partial", "broken", "new")) if what == "deploy" else ""
+            if what == "outage":
+                name = chance.choice(("store", "store", "table", "queue"))
             acts.append(Act(at, what, number, name, value))
     return acts

@@ -27,7 +27,7 @@ from nexus_sdk.store.port import (
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.faults import FaultyStore, Point, die
 from nexus_sdk.testing.simulation.clocks import SkewedClock
-from nexus_sdk.testing.simulation.rates import Rates
+from nexus_sdk.testing.simulation.rates import QUEUE_STEPS, Rates
 
 FAULTS_MAX = 80
 """So many crashes and failures come in one run; then the rest of it is undisturbed by them."""
@@ -36,6 +36,9 @@ OFTEN = frozenset({"receive", "receive:take", "due", "list"})
 """What every idle worker asks again and again: faults strike there as seldom as it means something."""
 
 OFTEN_SHARE = 0.02
+
+PAUSES_SECONDS = (1.0, 4.0, 12.0, 45.0)
+"""How long a process stands still: for less and for more than its lease."""
 
 
 class Others(Protocol):
@@ -53,7 +56,7 @@ class Outside:
 
     Attributes:
         is_calm: nothing goes wrong any more.
-        is_away: the store is away for all.
+        away: what is away for all: nothing (``""``), the ``store``, or of a split one its ``table`` or its ``queue``.
         others: who comes between.
     """
 
@@ -64,11 +67,21 @@ class Outside:
         self.aim = aim
         self.rates = rates
         self.is_calm = False
-        self.is_away = False
+        self.away = ""
         self.faults_left = FAULTS_MAX
         self.storms: dict[str, int] = {}
         """Of each instance that is in a storm: at how many more commits a rival comes first."""
         self.note = note
+
+    def is_away(self, what: str) -> bool:
+        """Whether this verb, or sub-step, cannot be made now."""
+        match self.away:
+            case "queue":
+                return what in QUEUE_STEPS
+            case "table":
+                return ":" in what and what not in QUEUE_STEPS
+            case away:
+                return away != ""
 
 
 class Process:
@@ -107,6 +120,8 @@ class Process:
         """See `Faults.at`."""
         what, moment = point.what, "after" if point.is_done else "before"
         await self._late(what)
+        if self.build and self._is_aimed_at("pause", what):
+            self.pause(self._chance.choice(PAUSES_SECONDS))
         while self.clock.is_stopped and not self.has_crashed:
             self.note("pause", what)
             waiting = asyncio.get_running_loop().create_future()
@@ -114,7 +129,7 @@ class Process:
             await waiting
         if self.has_crashed:
             await die()
-        if self._outside.is_away:
+        if self._outside.is_away(what):
             self.note("outage", what)
             raise StoreUnavailable("the store is away.")
         rates = self.rates
@@ -133,6 +148,12 @@ class Process:
 
     def revive(self) -> None:
         """See `Faults.revive`."""
+
+    def pause(self, seconds: float) -> None:
+        """Stand still for a while, with everything in it."""
+        true = self._outside.true
+        self.clock.is_stopped = True
+        true.call_at(true.now_us() + round(seconds * 1_000_000), self.go_on, is_background=True)
 
     def go_on(self) -> None:
         """End a pause."""
@@ -173,12 +194,20 @@ class Process:
     def _strikes_once(self, fault: str, where: str, rate: float) -> bool:
         """The same for those of which a run has only so many; what the run aims at is likelier."""
         outside = self._outside
-        if outside.faults_left <= 0 or outside.is_calm:
+        if outside.faults_left <= 0:
             return False
-        if where in OFTEN:
-            rate *= OFTEN_SHARE
-        is_aimed_at = outside.aim == f"{fault} {where}"
-        struck = self.strikes(fault, where, rate) or (is_aimed_at and self.strikes(fault, where, self.rates.aimed))
+        if self._is_aimed_at(fault, where):
+            self.note(fault, where)
+            return True
+        struck = self.strikes(fault, where, rate * (OFTEN_SHARE if where in OFTEN else 1.0))
+        outside.faults_left -= struck
+        return struck
+
+    def _is_aimed_at(self, fault: str, where: str) -> bool:
+        outside, rate = self._outside, self.rates.aimed
+        if outside.aim != f"{fault} {where}" or outside.is_calm or outside.faults_left <= 0:
+            return False
+        struck = self._chance.random() < rate
         outside.faults_left -= struck
         return struck
 

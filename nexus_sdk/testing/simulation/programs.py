@@ -21,7 +21,7 @@ SIZES = (1_000, 40_000, 47_999, 48_001, 99_999, 100_001, 250_000, 300_000)
 
 LEAVES: dict[str, float] = {
     "work": 8, "sleep": 3, "wait": 3, "toil": 2, "near": 2, "fall": 1, "once": 1, "hang": 1, "effect": 1, "patch": 2,
-    "tell": 2, "status": 1, "fragile": 2, "bulk": 0.5,
+    "tell": 2, "status": 1, "fragile": 2, "bulk": 0.5, "moment": 1,
 }  # fmt: skip
 BRANCHES: dict[str, float] = {
     "seq": 3,

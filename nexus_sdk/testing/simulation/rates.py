@@ -107,6 +107,14 @@ WORKER_VERBS = frozenset(
 CLIENT_VERBS = frozenset(
     {"create", "load", "find", "commit", "send", "purge", "list", "count", "watch", "put_blobs", "get_blobs"}
 )
+QUEUE_STEPS = frozenset(
+    {
+        *("ring", "extend:hide", "retry:put", "release:show", "release:put", "ack:remove", "receive:take", "due:put"),
+        *("outbox:tasks", "outbox:put", "dead:take", "dead:put", "dead:remove"),
+    }
+)
+"""The sub-steps of a split store that are calls of its queue; the others are writes to its table."""
+
 OUTBOX_STEPS = frozenset(
     f"outbox:{what}" for what in ("tasks", "task", "put", "cancel", "message", "outcome", "instance", "reply", "sent")
 )
@@ -160,7 +168,16 @@ PLACES: Mapping[str, frozenset[str]] = {
 }
 """For each fault as it is counted, where it must have struck for all of it to be covered."""
 
-AIMED_FAULTS = ("crash before", "crash after", "fail before", "fail after", "client crash before", "client crash after")
+AIMED_FAULTS = {
+    "crash before": 3,
+    "crash after": 4,
+    "fail before": 2,
+    "fail after": 3,
+    "client crash before": 2,
+    "client crash after": 2,
+    "pause": 2,
+}
+"""What runs aim at, and how likely."""
 SELDOM_REACHED = frozenset({"purge:write", "outbox:reply", "settle:write"}) | {
     place for place in WORKER_STEPS if place.startswith(("dead:", "outbox:", "ack:", "retry:", "release:"))
 }
@@ -168,8 +185,8 @@ SELDOM_REACHED = frozenset({"purge:write", "outbox:reply", "settle:write"}) | {
 
 def draw_aim(chance: Random, *, is_split: bool) -> str:
     """One fault at one place, as `PLACES` has them: a run aims at it."""
-    fault = chance.choices(AIMED_FAULTS, (3, 4, 2, 3, 2, 2))[0]
-    places = sorted(place for place in PLACES[fault] if is_split or (":" not in place and place != "ring"))
+    fault = chance.choices(list(AIMED_FAULTS), list(AIMED_FAULTS.values()))[0]
+    places = sorted(place for place in PLACES[fault] - _AT_A_TIME if is_split or (":" not in place and place != "ring"))
     weights = [3 if place in SELDOM_REACHED else 1 for place in places]
     return f"{fault} {chance.choices(places, weights)[0]}"
 

@@ -6,7 +6,7 @@ Each check is a pure function of what the witness has seen, what the ledger was 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -21,11 +21,20 @@ from nexus_sdk.testing.simulation.record import Ledger
 from nexus_sdk.testing.simulation.witness import Seen, Witness
 from nexus_sdk.testing.stuck import open_waits
 
+_OWN_ENDS = (e.WorkflowCompleted, e.WorkflowFailed, e.WorkflowCancelled, e.ContinuedAsNew)
+"""How code ends a run: then its clean-up is over."""
+
 AT_MOST_ONCE = frozenset({"once"})
 
 
 def breaches_at_rest(
-    witness: Witness, ledger: Ledger, promised: Mapping[str, Sequence[str]], *, now_us: int, may_block: bool
+    witness: Witness,
+    ledger: Ledger,
+    promised: Mapping[str, Sequence[str]],
+    *,
+    now_us: int,
+    may_block: bool,
+    told_of: Collection[str],
 ) -> list[str]:
     """Everything that does not hold, in words.
 
@@ -35,6 +44,7 @@ def breaches_at_rest(
         promised: of each instance, the ids of the events that its clients were told are accepted.
         now_us: the time.
         may_block: code was deployed that cannot go on with what other code did.
+        told_of: the instances that the log has a warning of.
     """
     alive = [seen for seen in witness.instances if not seen.is_purged and not seen.damaged]
     by_id = {seen.item.record.id: seen for seen in witness.instances if not seen.is_purged}
@@ -53,7 +63,7 @@ def breaches_at_rest(
             said += _sagas(seen)
             said += _cleanups(seen)
         elif not seen.is_purged:
-            said += _damaged(seen)
+            said += _damaged(seen, told_of)
     said += _promises(witness, promised)
     said += _effects(witness, ledger)
     if isinstance(witness.store, SplitMemoryStore):
@@ -108,8 +118,13 @@ def _is_behind(seen: Seen) -> bool:
     return bool(cast("Any", seen.item).is_behind)
 
 
-def _damaged(seen: Seen) -> Iterator[str]:
-    """What was damaged is put aside visibly, or has nothing to be done for which it would have to be read."""
+def _damaged(seen: Seen, told_of: Collection[str]) -> Iterator[str]:
+    """What was damaged is put aside visibly, or has nothing to be done for which it would have to be read.
+
+    A task that nobody can read is left lying: a later release may know better. The log says so.
+    """
+    if seen.item.tasks and seen.item.record.id not in told_of:
+        yield f"law 13, {seen.item.record.id}: its tasks lie there, and nobody was told why"
     record = seen.item.record
     is_waiting = not seen.item.inbox and not (record.wake_at_us is not None and not record.status.is_held)
     if not (record.status.is_finished or record.status.is_held or is_waiting):
@@ -132,6 +147,11 @@ def _children(seen: Seen, by_id: Mapping[str, Seen]) -> Iterator[str]:
     has_ended = theirs.run_id != parent_ref.run_id or theirs.status.is_finished
     if has_ended and not record.is_detached and not (record.status.is_finished or record.status.is_held):
         yield f"law 11, {record.id}: its parent {theirs.id} has ended, and it is {record.status}"
+    asks = {event.path for _, event in run.events() if isinstance(event, e.ChildCancelRequested)}
+    if record.is_detached and parent_ref.path not in asks:
+        for _, event in seen.present.events():
+            if isinstance(event, e.CancelRequested) and event.parent == parent_ref:
+                yield f"law 11, {record.id}: it is detached, and the end of its parent {theirs.id} has cancelled it"
     told = [
         event
         for _, event in run.events()
@@ -167,6 +187,11 @@ def _inputs(seen: Seen) -> Iterator[str]:
     known = [number for number in numbers if number is not None]
     if known != sorted(known):
         yield f"law 6, {where}: events were taken in the order {received}, which is not that of their acceptance"
+    for run in seen.ordered:
+        for batch in run.batches if run.created is None or run.created.origin != "rewind" else ():
+            is_taken = any(isinstance(event, e.CancelRequested) or event.is_terminal for event in batch.events)
+            if not is_taken and any(cause.startswith("cancel:") for cause in batch.header.causes):
+                yield f"law 6, {where}: batch {batch.header.number} has consumed a cancel, and says nothing of it"
     for id, number in seen.numbers.items():
         if id.startswith("event:") and causes[id] > 1:
             yield f"law 6, {where}: message {id} was consumed {causes[id]} times"
@@ -274,6 +299,8 @@ def _sagas(seen: Seen) -> Iterator[str]:
             wanted = [number for number in reversed(done[saga]) if number in numbers]
             if numbers != wanted:
                 yield f"law 14, {where}: saga {saga} did {done[saga]} and undid {numbers}"
+            elif isinstance(run.end, _OWN_ENDS) and len(numbers) < len(done[saga]):
+                yield f"law 14, {where}: saga {saga} did {done[saga]} and undid {numbers} only"
 
 
 def _cleanups(seen: Seen) -> Iterator[str]:

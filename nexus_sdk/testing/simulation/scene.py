@@ -35,6 +35,7 @@ class Scene:
         broken: what does not hold, in words.
         failed: done when something does not, while the run goes on.
         said: what the engine logged as errors.
+        told_of: the instances that it has warned of.
         on_change: told of each instance that something has happened to.
         promised: of each instance, the ids of the events that its clients were told are accepted.
     """
@@ -54,6 +55,7 @@ class Scene:
         self.chance = Random(f"{plan.seed}/world")
         self.broken: list[str] = []
         self.said: list[str] = []
+        self.told_of: set[str] = set()
         self.failed: asyncio.Future[None] = loop.create_future()
         self.time = Time(plan, self.true, loop, self.outside, self.store)
         self._loop = loop
@@ -93,6 +95,8 @@ class Scene:
         def say(level: str, event: str, fields: dict[str, Any]) -> None:
             if level == "error":
                 self.said.append(f"{name}: {event}")
+            if level in ("error", "warning"):
+                self.told_of.add(fields.get("instance_id", ""))
 
         return Environment(clock, cast("Any", None), randomness, NoWatchdog(), say)
 

@@ -33,10 +33,11 @@ def shrink(outcome: Outcome, run: Callable[[Plan], Outcome] = simulate, *, runs_
     return smallest
 
 
-def command(plan: Plan) -> str:
-    """What to type to run it again."""
-    words = ["python -m nexus_sdk.testing.simulation", f"--seed {plan.seed}"]
-    if plan.profile != draw(plan.seed).profile:
+def command(plan: Plan, file: str | None = None) -> str:
+    """What to type to run it again. `file`: where it was kept, if it was not drawn."""
+    what = f"--seed {plan.seed}" if file is None else f"--plan {file}"
+    words = ["python -m nexus_sdk.testing.simulation", what]
+    if file is None and plan.profile != draw(plan.seed).profile:
         words.append(f"--store {plan.profile}")
     if plan.drops:
         words.append(f"--without {','.join(plan.drops)}")

@@ -90,9 +90,7 @@ class Staff:
             case "jump":
                 process.clock.offset_us += round(act.value * 1_000_000)
             case "pause":
-                process.clock.is_stopped = True
-                await scene.time.sleep(act.value)
-                process.go_on()
+                process.pause(act.value)
             case "deploy" if employee.worker is not None and not process.has_crashed:
                 if act.value < 5:
                     process.crash()

@@ -240,10 +240,20 @@ class Witness:
         self.coverage.events[type(event).__name__] += 1
         if isinstance(event, e.ActivityScheduled):
             self.scheduled.add(task_id(batch.header.run_id, event.path))
+        if isinstance(event, e.ChildCompleted | e.ChildFailed):
+            self._check_has_ended(e.ParentRef(batch.header.instance_id, batch.header.run_id, event.path))
         failure = getattr(event, "failure", None)
         self.has_dead_letters |= failure is not None and failure.type == DEAD_LETTERED
         if failure is not None and failure.code:
             self.coverage.codes[failure.code] += 1
+
+    def _check_has_ended(self, parent: e.ParentRef) -> None:
+        """Law 11: the outcome that a parent is told is that of the child that it has asked for."""
+        for child in self._by_id.values():
+            record = child.item.record
+            if record.parent == parent and not record.status.is_finished:
+                where = f"law 11, {parent.instance_id}"
+                raise LawBroken(f"{where}: it was told how {record.id} has ended, and that one is {record.status}")
 
     def _whole(self, record: InstanceRecord) -> InstanceRecord:
         """The record with the payloads that lie apart."""

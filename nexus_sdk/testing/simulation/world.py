@@ -125,9 +125,10 @@ class World:
             case "pause" | "jump" | "deploy":
                 await self.staff.strike(act)
             case "outage":
-                scene.outside.is_away = not scene.outside.is_calm
+                what = act.name if self.plan.is_split else "store"
+                scene.outside.away = "" if scene.outside.is_calm else what
                 await scene.time.sleep(act.value)
-                scene.outside.is_away = False
+                scene.outside.away = ""
             case "damage":
                 self._damage()
             case _:
@@ -150,7 +151,7 @@ class World:
         """From now on nothing goes wrong; the newest code is deployed everywhere, and all clocks are right."""
         scene = self.scene
         scene.say("world", "calm")
-        scene.outside.is_calm, scene.outside.is_away = True, False
+        scene.outside.is_calm, scene.outside.away = True, ""
         be_calm(scene.store)
         for employee in list(self.staff.present):
             employee.process.go_on()
@@ -172,6 +173,7 @@ class World:
                 scene.promised,
                 now_us=scene.true.now_us(),
                 may_block=self.plan.has_broken_build,
+                told_of=scene.told_of,
             ),
             *self.clients.breaches(),
             *await self.clients.breaches_of_lists(),
