@@ -161,6 +161,11 @@ class Worker:
             self._looking.append(moved)
             await moved
 
+    async def until_idle(self) -> None:
+        """Return when nothing is under way here: no turn and no activity, nor what followed from them."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+
     def wake(self) -> None:
         """Look for work now, though nobody rang: what this worker serves has changed."""
         self._bell.ring()

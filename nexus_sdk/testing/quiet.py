@@ -76,7 +76,7 @@ class ThreadWatch:
 
 class CallWatch:
     """Counts the calls of a store that are under way: one whose database is elsewhere waits for a socket, and the
-    event loop shows nothing of it."""
+    event loop shows nothing of it. A store that lies in this process waits for nothing but what a test wants it to."""
 
     def __init__(self) -> None:
         self._loops: list[asyncio.AbstractEventLoop] = []
@@ -88,11 +88,11 @@ class CallWatch:
 
     @classmethod
     def of(cls, store: Store) -> CallWatch:
-        """The one of this store. From now on its calls are counted, whoever makes them."""
+        """The one of this store. From now on its calls are counted, whoever makes them, if it is shared."""
         known = _WATCHED.get(store)
         if known is None:
             known = _WATCHED[store] = cls()
-            for name in VERBS:
+            for name in VERBS if store.capabilities.is_shared else ():
                 setattr(store, name, known._counted(getattr(store, name)))
         return known
 

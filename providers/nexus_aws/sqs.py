@@ -43,10 +43,44 @@ DEAD_HIDDEN_SECONDS = 60
 """So long whoever takes a dead letter has time to heed it."""
 
 
+class Push:
+    """Messages that were not asked for: an event source has received them, and handed them to a function.
+
+    Attributes:
+        waiting: those that nobody has taken yet, by queue.
+        unanswered: receipts of those that are neither removed nor put off.
+        is_empty: set when all were taken, and what they refer to is leased or known to be old.
+    """
+
+    def __init__(self, rings: Sequence[Ring]) -> None:
+        from asyncio import Event
+
+        self.waiting: dict[str, list[Ring]] = {}
+        self.unanswered = {ring.receipt for ring in rings}
+        self.put_off: set[str] = set()
+        self.is_empty = Event()
+        for ring in rings:
+            self.waiting.setdefault(ring.queue, []).append(ring)
+        if not rings:
+            self.is_empty.set()
+
+    def take(self, queue: str, limit: int) -> list[Ring]:
+        """Some of the messages of a queue."""
+        waiting = self.waiting.get(queue, [])
+        taken, self.waiting[queue] = waiting[:limit], waiting[limit:]
+        if not taken and not any(self.waiting.values()):
+            self.is_empty.set()  # whoever comes for more has leased what he took before
+        return taken
+
+
 class SqsQueues:
-    """See `Queues`. `prefix`: what the names of the queues begin with."""
+    """See `Queues`.
+
+    `prefix`: what the names of the queues begin with. `push`: while it is there, nothing else is taken.
+    """
 
     def __init__(self, call: PatientCall, prefix: str) -> None:
+        self.push: Push | None = None
         self._call = call
         self._prefix = prefix
         self._urls: dict[str, str] = {}
@@ -81,6 +115,8 @@ class SqsQueues:
         the others are given back.
         """
         seconds = min(max(seconds_until(until_us, now_us), 1), VISIBILITY_SECONDS_MAX)
+        if self.push is not None:
+            return self.push.take(queue, limit)
         found = await self._receive(queue, seconds, BATCH_MESSAGES_MAX if queue in self._ranked else limit)
         if not found:
             self._forget_due(queue, now_us)
@@ -95,6 +131,8 @@ class SqsQueues:
     async def hide(self, ring: Ring, *, until_us: int, now_us: int, is_taken: bool) -> None:
         """See `Queues.hide`. What is nobody's for longer than a message can be hidden, the sweep rings for."""
         seconds = max(seconds_until(until_us, now_us), 0)
+        if self.push is not None and not is_taken:
+            self.push.put_off.add(ring.receipt)
         self._expect(ring, now_us + seconds * 1_000_000, now_us)
         if seconds > VISIBILITY_SECONDS_MAX and not is_taken:
             await self._delete(ring)
@@ -104,6 +142,8 @@ class SqsQueues:
     async def remove(self, ring: Ring) -> None:
         """See `Queues.remove`."""
         self._expected.get(ring.queue, {}).pop(ring.number, None)
+        if self.push is not None:
+            self.push.unanswered.discard(ring.receipt)
         await self._delete(ring)
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:

@@ -60,15 +60,16 @@ class AwsStore(SplitStore):
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._call = call
+        self._is_made = False
         self._region = region
         self._poll_seconds = poll_seconds
         patient = PatientCall(call, Patience(fraction, sleep))
         self._bucket = Bucket(patient, bucket)
         self._rows = DynamoRows(patient, table, self._bucket, token=lambda: f"{bits(120):x}")
-        self._sqs = SqsQueues(patient, table.replace(".", "-"))
+        self.sqs = SqsQueues(patient, table.replace(".", "-"))
         super().__init__(
             RowTable(self._rows, grace_seconds=outbox_grace_seconds, pause=patient.patience.pause),
-            self._sqs,
+            self.sqs,
             next_number=lambda: bits(60),
             between=between,
             outbox_grace_seconds=outbox_grace_seconds,
@@ -76,9 +77,12 @@ class AwsStore(SplitStore):
 
     async def migrate(self) -> int:
         """Make the table, the bucket and the queues, as far as they are missing."""
+        if self._is_made:
+            return 1
         await self._rows.make()
         await self._bucket.make(self._region)
-        await self._sqs.make()
+        await self.sqs.make()
+        self._is_made = True
         return 1
 
     async def close(self) -> None:

@@ -188,6 +188,24 @@ def with_kind(number: int) -> bytes:
     return rewritten(data, lambda parts: parts[3][0].__setitem__(0, number))
 
 
+def test_what_has_its_default_at_the_end_is_not_written() -> None:
+    payloads: list[Payload] = []
+    scheduled = e.ActivityScheduled("0", "f.py:3", "charge", NO_VALUE, ActivityOptions())
+    completed = e.ActivityCompleted("0", NO_VALUE, attempts=2)
+    assert shapes.write_event(scheduled, payloads) == [10, "0", "f.py:3", "charge", [], []]
+    assert shapes.write_event(completed, payloads) == [11, "0", [], 2]
+    assert decode([scheduled, completed]).events == (scheduled, completed)
+
+
+@pytest.mark.parametrize("event", golden_events(), ids=lambda event: type(event).__name__)
+def test_the_payloads_of_an_event_are_found_in_the_order_in_which_they_are_written(event: e.Event) -> None:
+    written: list[Payload] = []
+    found: list[Payload] = []
+    shapes.write_event(event, written)
+    shapes.find_payloads(event, found)
+    assert found == written
+
+
 def test_an_unknown_event_that_may_be_ignored_is_left_out() -> None:
     assert wire.decode_batch(with_kind(e.IGNORABLE_FROM + 100)).events == (e.TimerFired("1"),)
 
@@ -273,9 +291,9 @@ def replaced_event(data: bytes) -> bytes:
     return rewritten(data, lambda parts: parts[3][0].__setitem__(1, "forged"))
 
 
-def forged_body(data: bytes) -> bytes:
+def forged_body(data: bytes, body: Any = b"\x07") -> bytes:
     head, _ = msgpack.unpackb(data)
-    return msgpack.packb([head, [b"\x07"]])  # type: ignore[no-any-return]
+    return msgpack.packb([head, [body]])  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -294,6 +312,57 @@ def test_tampering_is_found(tamper: Any, said: str) -> None:
     with pytest.raises(HistoryCorruptedError, match=said) as caught:
         verify(tamper(batches), last_hash=wire.decode_batch(batches[2]).hash)
     assert "order-42" in str(caught.value)
+
+
+def stored(batches: list[bytes], whole: list[bytes] | None = None) -> wire.StoredHistory:
+    """These bytes as a history of which the record knows the last batch: that of `whole`."""
+    last = wire.decode_batch((whole or batches)[-1])
+    return wire.StoredHistory("order-42", batches, last_number=last.header.number, last_hash=last.hash)
+
+
+@pytest.mark.parametrize("count", [1, 2, wire.READ_AHEAD, wire.READ_AHEAD + 1, 2 * wire.READ_AHEAD + 1])
+def test_a_stored_history_is_read_each_time_it_is_iterated_over(count: int) -> None:
+    batches = history(count)
+    kept = stored(batches)
+    assert list(kept) == list(kept) == [wire.decode_batch(data) for data in batches]
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        pytest.param(lambda b: [*b[:40], replaced_event(b[40]), *b[41:]], id="an event"),
+        pytest.param(lambda b: [*b[:40], forged_body(b[40]), *b[41:]], id="a value"),
+        pytest.param(lambda b: [*b[:40], forged_body(b[40], 7), *b[41:]], id="no bytes where a value should be"),
+        pytest.param(lambda b: [*b[:40], b[40][:-1], *b[41:]], id="cut"),
+        pytest.param(lambda b: [*b[:40], *b[41:]], id="one is missing"),
+        pytest.param(lambda b: b[:-1], id="the last one is missing"),
+        pytest.param(lambda b: [*b[:-1], replaced_event(b[-1])], id="the last one"),
+        pytest.param(lambda b: [], id="all are missing"),
+    ],
+)
+def test_what_was_tampered_with_is_never_given_out(tamper: Any) -> None:
+    batches = history(50)
+    genuine = [wire.decode_batch(data) for data in batches]
+    given = []
+    with pytest.raises(HistoryCorruptedError) as caught:
+        for batch in stored(tamper(batches), batches):
+            given.append(batch)
+    assert "order-42" in str(caught.value) or "are not a batch" in str(caught.value)
+    assert given == genuine[: len(given)]
+
+
+def test_a_replay_does_not_ask_for_values_that_it_does_not_look_at_and_a_check_does() -> None:
+    data, _ = wire.encode_batch(HEADER, [e.ActivityScheduled("0", "f.py:1", "charge", VALUE, OPTIONS)], FIRST)
+    forged = forged_body(data)
+    assert len(list(stored([forged]))) == 1
+    with pytest.raises(HistoryCorruptedError, match="do not fit their digest"):
+        verify([forged])
+
+
+def test_a_body_of_another_type_does_not_verify() -> None:
+    batches = history()
+    with pytest.raises(HistoryCorruptedError, match="batch 2: .*do not fit their digest"):
+        verify([batches[0], forged_body(batches[1], [1]), batches[2]])
 
 
 def test_a_history_of_another_run_or_instance_does_not_verify() -> None:

@@ -9,15 +9,13 @@ import argparse
 import asyncio
 import os
 import signal
-import sqlite3
 import time
 from pathlib import Path
 
 from nexus_sdk import ApplicationError, Context, Nexus, Retry, activity, activity_info, workflow
 from nexus_sdk.engine.worker import Worker, WorkerOptions
 from nexus_sdk.runtimes.local import local_environment
-from nexus_sdk.store.sqlite import SqliteStore, peers
-from nexus_sdk.store.sqlite.connection import Database
+from nexus_sdk.store.sqlite import SqliteStore, connection, peers
 
 PATIENT = Retry(max_attempts=1_000, initial="10ms", jitter="none")
 """Each kill costs an attempt: enough of them that no test runs out."""
@@ -215,15 +213,8 @@ def app_on(path: str | Path) -> Nexus:
 
 
 def checkpoint_every(pages: int) -> None:
-    """From now on, connections of this process work off SQLite's log so often: sooner than after the usual 1,000."""
-    connect = Database._connect
-
-    def connect_so(self: Database) -> sqlite3.Connection:
-        connection = connect(self)
-        connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
-        return connection
-
-    Database._connect = connect_so  # type: ignore[method-assign]
+    """From now on this process works off SQLite's log so often: a short run has several checkpoints."""
+    connection.CHECKPOINT_PAGES = pages
 
 
 # --- a worker process -------------------------------------------------------------------------------------------------

@@ -152,7 +152,9 @@ def turns_are_stamped_with_the_workers_clock() -> Iterable[Patch]:
     yield Turns, "_batch", batch
 
 
-# ======== new
+# --- the engine: more that is got wrong in good faith -----------------------------------------------------------------
+
+
 @mutant
 def failures_are_forgotten() -> Iterable[Patch]:
     """The next attempt does not know how many there were."""

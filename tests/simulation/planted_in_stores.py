@@ -89,8 +89,8 @@ def messages_stay_after_they_were_used() -> Iterable[Patch]:
 
 @mutant
 def youngest_message_first() -> Iterable[Patch]:
-    """Messages are numbered backwards."""
-    yield turn, "sorted", lambda messages, key: sorted(messages, key=key, reverse=True)
+    """Messages are taken backwards."""
+    yield turn, "_in_order", lambda message: (-message.accepted_at_us, -message.number)
 
 
 @mutant
@@ -174,7 +174,9 @@ def cancelled_tasks_are_only_removed() -> Iterable[Patch]:
     yield Item, "cancel_task", cancel_task
 
 
-# ======== new
+# --- the store: more that is got wrong in good faith ------------------------------------------------------------------
+
+
 @mutant
 def off_by_one_fence() -> Iterable[Patch]:
     """A commit that is one batch late is taken."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from nexus_sdk.store.memory import MemoryStore
+from nexus_sdk.store.port import Capabilities
 from nexus_sdk.testing.quiet import VERBS
 
 WAY_SECONDS = 0.000_5
@@ -13,6 +14,8 @@ WAY_SECONDS = 0.000_5
 
 class RemoteStore(MemoryStore):
     """As the one in memory, but that what is asked and what is answered are under way for a while."""
+
+    capabilities = Capabilities()
 
 
 def _remote(name: str) -> Any:

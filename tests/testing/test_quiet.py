@@ -11,7 +11,7 @@ import pytest
 
 from nexus_sdk.errors import InstanceNotFound
 from nexus_sdk.store.memory import MemoryStore
-from nexus_sdk.store.port import InstanceRecord
+from nexus_sdk.store.port import Capabilities, InstanceRecord
 from nexus_sdk.testing.provider_suite.builders import new
 from nexus_sdk.testing.quiet import CallWatch, ThreadWatch
 
@@ -55,6 +55,8 @@ async def test_whoever_waits_for_a_result_hears_of_it_before_it_is_forgotten() -
 class Elsewhere(MemoryStore):
     """A store that answers when it is told to, as one does that is behind a socket."""
 
+    capabilities = Capabilities()
+
     def __init__(self) -> None:
         super().__init__()
         self.has_arrived = asyncio.Event()
@@ -84,7 +86,7 @@ async def test_a_call_of_the_store_that_is_under_way_is_no_rest() -> None:
 
 
 async def test_who_only_watches_is_at_rest() -> None:
-    store = MemoryStore()
+    store = Elsewhere()
     calls = CallWatch.of(store)
     before = await store.create(new("a"), now_us=0)
     watching = asyncio.ensure_future(store.watch("a", run_id=before.run_id, after=before.last_batch))

@@ -12,7 +12,8 @@ class Attempts:
     """Told of what is given out, and of what is to come next."""
 
     def __init__(self) -> None:
-        self._with_details: set[str] = set()
+        self._with_details: dict[str, int] = {}
+        """Of each task of which details are kept: the attempt that has left them."""
         self._known: set[str] = set()
         self._latest_us = 0
 
@@ -22,7 +23,7 @@ class Attempts:
 
     def note_details(self, task: Task) -> None:
         """The store has said that it keeps the details of a heartbeat."""
-        self._with_details.add(task.id)
+        self._with_details[task.id] = task.attempt
 
     def note_lease(self, delivery: TaskDelivery, now_us: int) -> None:
         """Laws 8 and 4: nothing is given out before its time, or without what an earlier attempt has left.
@@ -38,7 +39,8 @@ class Attempts:
         early_us = task.not_before_us - self._latest_us
         if early_us > 0:
             raise LawBroken(f"law 8, {task.instance_id}: task {task.id} was given out {early_us} µs early")
-        if task.details is None and task.id in self._with_details:
+        # A reply that was long on its way may tell of an earlier attempt.
+        if task.details is None and task.attempt >= self._with_details.get(task.id, task.attempt + 1):
             raise LawBroken(f"law 4, {task.instance_id}: task {task.id} has lost the details of its heartbeats")
 
     def note_retry(self, task: Task, now_us: int) -> None:

@@ -250,9 +250,11 @@ class Clients:
         """What has failed is tried again, maybe."""
         scene = self._scene
         seen = scene.witness.find(id)
-        if seen is not None and seen.item.record.status is Status.FAILED and not scene.outside.is_calm:
-            if self._tidiness.random() < REWOUND_SHARE:
-                scene.spawn(self._rewind(id, self._tidiness.uniform(0, 5)))
+        record = seen.item.record if seen is not None else None
+        if record is None or record.status is not Status.FAILED or record.parent is not None:
+            return  # a child's parent has been told already
+        if not scene.outside.is_calm and self._tidiness.random() < REWOUND_SHARE:
+            scene.spawn(self._rewind(id, self._tidiness.uniform(0, 5)))
 
     async def _rewind(self, id: str, seconds: float) -> None:
         await self._scene.time.sleep(seconds)

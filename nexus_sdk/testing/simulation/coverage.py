@@ -137,6 +137,8 @@ UNREACHABLE: dict[tuple[str, str], str] = {
     **{
         ("code", code): "the codec of the simulation neither encrypts nor seals" for code in ("NX503", "NX504", "NX505")
     },
+    **{(fault, "release:put"): "who holds a task has its message" for fault in PLACES},
+    ("code", "NX207"): "turns fail of nothing here but of damage, which has a code of its own",
     ("code", "NX206"): "nothing spins in one thread: see tests/engine",
     ("code", "NX404"): "stores in memory have no schema",
     ("code", "NX405"): "stores are handed over, not found by URL",

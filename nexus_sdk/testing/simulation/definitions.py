@@ -130,8 +130,10 @@ async def mop(node: Node) -> int:
 
 @activity(retry=PERSISTENT)
 async def undo(booking: list[int]) -> None:
-    """The compensation of `book`."""
+    """The compensation of `book`. Every so many bookings cannot be undone."""
     stage.get().begin("undo", booking[1])
+    if booking[1] % 13 == 0:
+        raise ApplicationError("not refundable", retryable=False)
 
 
 @activity(retry=PERSISTENT, compensate=undo)

@@ -163,6 +163,9 @@ def draw(seed: int, *, profile: str | None = None, drops: Collection[str] = ()) 
         calm_seconds=chance.choice(CALM_SECONDS),
         is_cancelled_at_rest=chance.random() < 0.6,
     )
+    from nexus_sdk.testing.simulation.occasions import with_occasion
+
+    plan = with_occasion(plan)
     return without(plan, drops) if drops else plan
 
 

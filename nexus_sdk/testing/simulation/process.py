@@ -37,6 +37,9 @@ OFTEN = frozenset({"receive", "receive:take", "due", "list"})
 
 OFTEN_SHARE = 0.02
 
+OUTAGES_SECONDS = (0.5, 4.0, 12.0)
+"""How long the store is away from the moment that a run aims at."""
+
 PAUSES_SECONDS = (1.0, 4.0, 12.0, 45.0)
 """How long a process stands still: for less and for more than its lease."""
 
@@ -72,6 +75,15 @@ class Outside:
         self.storms: dict[str, int] = {}
         """Of each instance that is in a storm: at how many more commits a rival comes first."""
         self.note = note
+
+    def begin_outage(self, seconds: float) -> None:
+        """The store is away for all, from now on."""
+        self.away = "store"
+        self.true.call_at(self.true.now_us() + round(seconds * 1_000_000), self.end_outage, is_background=True)
+
+    def end_outage(self) -> None:
+        """All of it is back."""
+        self.away = ""
 
     def is_away(self, what: str) -> bool:
         """Whether this verb, or sub-step, cannot be made now."""
@@ -129,6 +141,8 @@ class Process:
             await waiting
         if self.has_crashed:
             await die()
+        if self._is_aimed_at("outage", what):
+            self._outside.begin_outage(self._chance.choice(OUTAGES_SECONDS))
         if self._outside.is_away(what):
             self.note("outage", what)
             raise StoreUnavailable("the store is away.")

@@ -89,14 +89,14 @@ HIGHEST = Rates(
     jump=3.0,
     outage=2.0,
     deploy=4.0,
-    damage=2.0,
+    damage=4.0,
     skew=3.0,
 )
 
 EVENLY_DRAWN = frozenset({"aimed", "tidy", "pause", "jump", "outage", "deploy", "damage", "skew"})
 """Rates of which a small one would mean next to nothing."""
 
-SHARES = {"damage": 0.08, "dead_letter": 0.3}
+SHARES = {"damage": 0.15, "dead_letter": 0.3, "aimed": 0.8}
 """The share of runs in which a fault may come at all; of the others: a half."""
 
 # --- where they strike ------------------------------------------------------------------------------------------------
@@ -176,6 +176,7 @@ AIMED_FAULTS = {
     "client crash before": 2,
     "client crash after": 2,
     "pause": 2,
+    "outage": 2,
 }
 """What runs aim at, and how likely."""
 SELDOM_REACHED = frozenset({"purge:write", "outbox:reply", "settle:write"}) | {
@@ -187,7 +188,7 @@ def draw_aim(chance: Random, *, is_split: bool) -> str:
     """One fault at one place, as `PLACES` has them: a run aims at it."""
     fault = chance.choices(list(AIMED_FAULTS), list(AIMED_FAULTS.values()))[0]
     places = sorted(place for place in PLACES[fault] - _AT_A_TIME if is_split or (":" not in place and place != "ring"))
-    weights = [3 if place in SELDOM_REACHED else 1 for place in places]
+    weights = [6 if place in SELDOM_REACHED else 1 for place in places]
     return f"{fault} {chance.choices(places, weights)[0]}"
 
 

@@ -128,7 +128,7 @@ class World:
                 what = act.name if self.plan.is_split else "store"
                 scene.outside.away = "" if scene.outside.is_calm else what
                 await scene.time.sleep(act.value)
-                scene.outside.away = ""
+                scene.outside.end_outage()
             case "damage":
                 self._damage()
             case _:

@@ -162,10 +162,10 @@ async def test_a_dead_letter_of_a_bell_rings_again_and_one_of_a_task_is_its_fail
     for n in range(limits.RECEIVES_MAX + 1):  # whoever takes them dies
         now.set(at(n * 31))
         for queue in (TURNS, "work"):
-            await store._sqs.take(queue, limit=10, now_us=at(n * 31), until_us=at(n * 31 + 30), holder="dying")
+            await store.sqs.take(queue, limit=10, now_us=at(n * 31), until_us=at(n * 31 + 30), holder="dying")
     late = at((limits.RECEIVES_MAX + 2) * 31)
     now.set(late)
-    assert await store._sqs.dead_letters(now_us=late)
+    assert await store.sqs.dead_letters(now_us=late)
     await store.due(before_us=late + 61_000_000, limit=10)
     received = await store.receive([TURNS, "work"], limit=9, lease=ANNA, now_us=late + 61_000_000)
     tasks = [delivery for delivery in received.deliveries if isinstance(delivery, TaskDelivery)]

@@ -60,9 +60,9 @@ async def test_a_process_that_does_not_know_the_instance_reads_once_before_it_le
     open_store = cloud.stores()
     before = await started(open_store(), "a", task("a", "0"))
     other = open_store()
-    await other._sqs.make()
+    await other.sqs.make()
     await other.receive(["elsewhere"], limit=1, lease=BERT, now_us=T0)
-    await other._sqs._url("work")
+    await other.sqs._url("work")
     cloud.requests.clear()
     (held,) = (await other.receive(["work"], limit=1, lease=BERT, now_us=T0)).deliveries
     await other.commit(turn(before, task("a", "1"), settles=[held]), now_us=T0)

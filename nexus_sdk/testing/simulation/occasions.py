@@ -1,0 +1,99 @@
+"""What leads to places that are seldom reached: a run that aims at one of them is given an occasion to come there.
+
+The one rule: an occasion is an ordinary part of a plan. It makes something likelier that happens anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from nexus_sdk.testing.simulation.plan import Act, Plan
+from nexus_sdk.testing.simulation.programs import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What is added to a plan.
+
+    Attributes:
+        nodes: what its first program begins with.
+        acts: what is done to that program's instance, seconds after it was started.
+        rates: faults that are at least so likely.
+    """
+
+    nodes: tuple[Node, ...] = ()
+    acts: tuple[tuple[float, str], ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+
+def _work(number: int, takes: float, **more: object) -> Node:
+    return {"op": "work", "n": number, "fails": 0, "takes": takes, "beats": False, "queue": "default"} | more
+
+
+_WIDE: Node = {"op": "map", "n": 901, "width": 50, "at_once": None, "takes": 0.0}
+_GIVEN_UP: Node = {"op": "race", "n": 902, "of": [_WIDE | {"takes": 12.0}, {"op": "sleep", "n": 903, "seconds": 0.5}]}
+_LEFT_ALONE: Node = {
+    "op": "spawn",
+    "n": 904,
+    "node": _work(905, 2.0),
+    "then": [{"op": "sleep", "n": 906, "seconds": 0.5}],
+    "end": "l",
+}
+_TOLD: tuple[Node, ...] = (
+    {"op": "tell", "n": 907, "to": "nobody", "name": "a"},
+    {"op": "tell", "n": 908, "to": "p0", "name": "a"},
+)
+_BORN: Node = {
+    "op": "child",
+    "n": 909,
+    "program": {"op": "seq", "of": [_work(910, 0.0)], "rounds": 1},
+    "detached": False,
+    "named": False,
+    "shape": "carried",
+    "limit": None,
+}
+_GIVEN_UP_BY_THE_QUEUE = Occasion(
+    (_work(911, 2.0), _WIDE | {"width": 5, "takes": 2.0}), (), {"dead_letter": 0.6, "lost_lease": 0.4, "crash": 0.02}
+)
+
+OCCASIONS: Mapping[str, Occasion] = {
+    **dict.fromkeys(("outbox:task", "outbox:put"), Occasion((_WIDE,))),
+    "outbox:cancel": Occasion((_GIVEN_UP,)),
+    **dict.fromkeys(("outbox:message", "outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
+    "outbox:instance": Occasion((_BORN,)),
+    **dict.fromkeys(("ack", "ack:write"), Occasion((_work(912, 0.0), _LEFT_ALONE), ((1.5, "terminate"),))),
+    **dict.fromkeys(
+        ("send", "send:accept"), Occasion((_work(913, 12.0),), ((0.7, "suspend"), (20.0, "resume")), {"rival": 0.2})
+    ),
+    **dict.fromkeys(("retry", "retry:write", "retry:put"), Occasion((_work(914, 0.0, fails=4),))),
+    **dict.fromkeys(("release", "release:write", "release:show"), Occasion((_work(915, 12.0),), (), {"rival": 0.3})),
+    **dict.fromkeys(("extend", "extend:write", "extend:hide"), Occasion((_work(916, 12.0, beats=True),))),
+    **dict.fromkeys(("dead:take", "dead:write", "dead:put", "dead:remove"), _GIVEN_UP_BY_THE_QUEUE),
+    **dict.fromkeys(("due:write", "due:put"), Occasion((_work(917, 2.0),), (), {"lost_ring": 0.3})),
+    **dict.fromkeys(("purge", "purge:write", "purge:clear"), Occasion((), (), {"tidy": 1.0})),
+    **dict.fromkeys(("list", "count"), Occasion((), ((2.0, "ask"), (6.0, "ask")))),
+    "watch": Occasion((), ((0.5, "watch"), (1.0, "watch"))),
+    "commit": Occasion(({"op": "fall", "n": 918},)),
+    "get_blobs": Occasion((), ((2.0, "ask"), (6.0, "ask"))),
+}
+"""By place. A client commits when it rewinds what has failed."""
+
+
+def with_occasion(plan: Plan) -> Plan:
+    """The plan with what leads to the place it aims at."""
+    fault, _, place = plan.aim.rpartition(" ")
+    occasion = OCCASIONS.get(place)
+    first = plan.programs[0]
+    if occasion is None or first is None or not plan.rates.aimed or (place == "commit" and "client" not in fault):
+        return plan
+    started = next((act.at_seconds for act in plan.acts if act is not None and act.what == "start"), 0.0)
+    acts = [*plan.acts, *(Act(started + seconds, what, 0) for seconds, what in occasion.acts)]
+    acts.sort(key=lambda act: act.at_seconds if act is not None else 0.0)
+    raised = {name: max(rate, getattr(plan.rates, name)) for name, rate in occasion.rates.items()}
+    return replace(
+        plan,
+        programs=(first | {"of": [*occasion.nodes, *first["of"]]}, *plan.programs[1:]),
+        acts=tuple(acts),
+        rates=replace(plan.rates, **raised),
+    )

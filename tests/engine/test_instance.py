@@ -1,0 +1,99 @@
+"""An instance as a worker holds it: its history is read when it is needed, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from nexus_sdk import Context, Nexus, activity, workflow
+from nexus_sdk.codec.wire import decode_batch
+from nexus_sdk.core.history import Batch
+from nexus_sdk.core.status import Status
+from nexus_sdk.engine.instance import Instance, open_instance
+from nexus_sdk.errors import HistoryCorruptedError
+
+
+@activity
+async def echo(number: int) -> int:
+    return number
+
+
+@workflow
+async def adding(ctx: Context, count: int):
+    total = 0
+    for number in range(count):
+        total += yield echo(number)
+    yield ctx.complete(total)
+
+
+@workflow
+async def patched_late(ctx: Context):
+    yield echo(1)
+    yield ctx.complete(ctx.patched("new"))
+
+
+class Counted:
+    """A history that counts how often it is read."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+        self.reads = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        self.reads += 1
+        return iter(self.batches)
+
+
+async def finished(app: Nexus, *call: object) -> str:
+    async with app.worker():
+        handle = await app.client().start(*call)  # type: ignore[arg-type]
+        await handle.result()
+    return str(handle.id)
+
+
+def new_app() -> Nexus:
+    return Nexus("memory://", workflows=[adding, patched_late], activities=[echo])
+
+
+async def counted(app: Nexus, *call: object) -> tuple[Instance, Counted]:
+    loaded = await app.store.load(await finished(app, *call))
+    history = Counted([decode_batch(stored.data) for stored in loaded.batches])
+    return Instance(loaded.record, history), history
+
+
+async def test_execution_and_projection_come_of_one_reading() -> None:
+    app = new_app()
+    instance, history = await counted(app, adding, 3)
+    assert history.reads == 0
+    execution = instance.execute(app.client().surroundings)
+    assert execution is not None
+    assert execution.end is not None
+    assert instance.projection.status is Status.COMPLETED
+    assert history.reads == 1
+
+
+async def test_a_projection_alone_runs_no_code() -> None:
+    instance, history = await counted(new_app(), adding, 3)
+    assert instance.projection.event_count == 9
+    assert (instance.execution, history.reads) == (None, 1)
+
+
+async def test_code_that_asks_for_patches_looks_ahead() -> None:
+    app = new_app()
+    instance, history = await counted(app, patched_late)
+    assert instance.execute(app.client().surroundings) is not None
+    assert instance.projection.status is Status.COMPLETED
+    assert history.reads <= 2
+
+
+@pytest.mark.parametrize("is_run", [False, True])
+async def test_a_history_that_is_not_what_was_written_is_told_when_it_is_read(is_run: bool) -> None:
+    app = new_app()
+    loaded = await app.store.load(await finished(app, adding, 1))
+    forged = replace(loaded, record=replace(loaded.record, last_hash=b"x" * 32))
+    instance = await open_instance(app.store, forged)
+    with pytest.raises(HistoryCorruptedError, match="or another one"):
+        instance.execute(app.client().surroundings) if is_run else instance.projection
+    assert instance.execution is None
