@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import child_id
 from nexus_sdk.core.history import Batch, BatchHeader
@@ -31,6 +32,7 @@ async def rewind_instance(store: Store, instance_id: str, surroundings: Surround
     Raises:
         InstanceNotFound: no such instance.
         WrongStatus: it has not failed.
+        HistoryCorruptedError: its history, or a value in it, is not what was written.
         ConflictError: somebody else rewound it at the same time.
     """
     loaded = await store.load(instance_id)
@@ -42,6 +44,7 @@ async def rewind_instance(store: Store, instance_id: str, surroundings: Surround
         )
     old = await open_instance(store, loaded)
     history = await read_batches(store, instance_id, loaded.batches, every=True)
+    wire.verify(history, last_hash=record.last_hash)  # what is copied is vouched for anew, with every value in it
     await _reopen(store, old, history, surroundings)
 
 

@@ -46,26 +46,26 @@ class Counted:
         return iter(self.batches)
 
 
-async def finished(app: Nexus, *call: object) -> str:
+async def finished(app: Nexus, name: str, *arguments: object) -> str:
     async with app.worker():
-        handle = await app.client().start(*call)  # type: ignore[arg-type]
+        handle = await app.client().start(name, *arguments)
         await handle.result()
-    return str(handle.id)
+    return handle.id
 
 
 def new_app() -> Nexus:
     return Nexus("memory://", workflows=[adding, patched_late], activities=[echo])
 
 
-async def counted(app: Nexus, *call: object) -> tuple[Instance, Counted]:
-    loaded = await app.store.load(await finished(app, *call))
+async def counted(app: Nexus, name: str, *arguments: object) -> tuple[Instance, Counted]:
+    loaded = await app.store.load(await finished(app, name, *arguments))
     history = Counted([decode_batch(stored.data) for stored in loaded.batches])
     return Instance(loaded.record, history), history
 
 
 async def test_execution_and_projection_come_of_one_reading() -> None:
     app = new_app()
-    instance, history = await counted(app, adding, 3)
+    instance, history = await counted(app, "adding", 3)
     assert history.reads == 0
     execution = instance.execute(app.client().surroundings)
     assert execution is not None
@@ -75,14 +75,14 @@ async def test_execution_and_projection_come_of_one_reading() -> None:
 
 
 async def test_a_projection_alone_runs_no_code() -> None:
-    instance, history = await counted(new_app(), adding, 3)
+    instance, history = await counted(new_app(), "adding", 3)
     assert instance.projection.event_count == 9
     assert (instance.execution, history.reads) == (None, 1)
 
 
 async def test_code_that_asks_for_patches_looks_ahead() -> None:
     app = new_app()
-    instance, history = await counted(app, patched_late)
+    instance, history = await counted(app, "patched_late")
     assert instance.execute(app.client().surroundings) is not None
     assert instance.projection.status is Status.COMPLETED
     assert history.reads <= 2
@@ -91,7 +91,7 @@ async def test_code_that_asks_for_patches_looks_ahead() -> None:
 @pytest.mark.parametrize("is_run", [False, True])
 async def test_a_history_that_is_not_what_was_written_is_told_when_it_is_read(is_run: bool) -> None:
     app = new_app()
-    loaded = await app.store.load(await finished(app, adding, 1))
+    loaded = await app.store.load(await finished(app, "adding", 1))
     forged = replace(loaded, record=replace(loaded.record, last_hash=b"x" * 32))
     instance = await open_instance(app.store, forged)
     with pytest.raises(HistoryCorruptedError, match="or another one"):

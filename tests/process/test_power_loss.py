@@ -177,6 +177,7 @@ def test_the_trace_of_a_run_tells_the_whole_of_it(run: Path) -> None:
     assert last.disk.synced.count("store.db-wal") > 50
 
 
+@pytest.mark.timeout(1_500 if NIGHTLY else 300)  # hundreds of disks: where others are at work, too, that takes a while
 async def test_nothing_that_was_promised_is_lost_wherever_the_power_goes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

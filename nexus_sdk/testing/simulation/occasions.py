@@ -6,9 +6,8 @@ The one rule: an occasion is an ordinary part of a plan. It makes something like
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from nexus_sdk.testing.simulation.plan import Act, Plan
 from nexus_sdk.testing.simulation.programs import Node
 
 
@@ -80,20 +79,11 @@ OCCASIONS: Mapping[str, Occasion] = {
 """By place. A client commits when it rewinds what has failed."""
 
 
-def with_occasion(plan: Plan) -> Plan:
-    """The plan with what leads to the place it aims at."""
-    fault, _, place = plan.aim.rpartition(" ")
-    occasion = OCCASIONS.get(place)
-    first = plan.programs[0]
-    if occasion is None or first is None or not plan.rates.aimed or (place == "commit" and "client" not in fault):
-        return plan
-    started = next((act.at_seconds for act in plan.acts if act is not None and act.what == "start"), 0.0)
-    acts = [*plan.acts, *(Act(started + seconds, what, 0) for seconds, what in occasion.acts)]
-    acts.sort(key=lambda act: act.at_seconds if act is not None else 0.0)
-    raised = {name: max(rate, getattr(plan.rates, name)) for name, rate in occasion.rates.items()}
-    return replace(
-        plan,
-        programs=(first | {"of": [*occasion.nodes, *first["of"]]}, *plan.programs[1:]),
-        acts=tuple(acts),
-        rates=replace(plan.rates, **raised),
-    )
+NONE = Occasion()
+
+
+def occasion_for(aim: str) -> Occasion:
+    """What leads to the place that a run aims at; nothing for those that are reached anyway."""
+    fault, _, place = aim.rpartition(" ")
+    is_reached_anyway = place == "commit" and not fault.startswith("client")
+    return NONE if is_reached_anyway else OCCASIONS.get(place, NONE)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from random import Random
 from typing import Any
 
+from nexus_sdk.testing.simulation.occasions import Occasion, occasion_for
 from nexus_sdk.testing.simulation.programs import Author, Node, nodes_of
 from nexus_sdk.testing.simulation.rates import Rates, draw_aim, draw_rates, without_rates
 
@@ -163,10 +164,25 @@ def draw(seed: int, *, profile: str | None = None, drops: Collection[str] = ()) 
         calm_seconds=chance.choice(CALM_SECONDS),
         is_cancelled_at_rest=chance.random() < 0.6,
     )
-    from nexus_sdk.testing.simulation.occasions import with_occasion
-
-    plan = with_occasion(plan)
+    plan = _with_occasion(plan, occasion_for(plan.aim)) if rates.aimed else plan
     return without(plan, drops) if drops else plan
+
+
+def _with_occasion(plan: Plan, occasion: Occasion) -> Plan:
+    """The plan with what leads to the place it aims at."""
+    first = plan.programs[0]
+    assert first is not None
+    started = next((act.at_seconds for act in plan.acts if act is not None and act.what == "start"), 0.0)
+    acts = [act for act in plan.acts if act is not None]
+    acts += [Act(started + seconds, what) for seconds, what in occasion.acts]
+    acts.sort(key=lambda act: act.at_seconds)
+    raised = {name: max(rate, getattr(plan.rates, name)) for name, rate in occasion.rates.items()}
+    return replace(
+        plan,
+        programs=(first | {"of": [*occasion.nodes, *first["of"]]}, *plan.programs[1:]),
+        acts=tuple(acts),
+        rates=replace(plan.rates, **raised),
+    )
 
 
 def _acts(chance: Random, programs: list[Node]) -> list[Act]:
