@@ -145,7 +145,8 @@ class _Packing:
         self.allow_secrets = allow_secrets
 
     def pack(self, value: Any) -> bytes:
-        packed: bytes = msgpack.packb(value, default=self.write, strict_types=True)
+        # Nearly every value is small; by default each call has the system map, and take back, a quarter of a megabyte.
+        packed: bytes = msgpack.Packer(default=self.write, strict_types=True, buf_size=256).pack(value)
         return packed
 
     def nest(self, value: Any) -> bytes:

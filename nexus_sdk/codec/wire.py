@@ -337,7 +337,8 @@ def _check_digests(what: str, shape: Shape[Any], value: Any) -> None:
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value)
+    # Nearly everything is small; by default each call has the system map, and take back, a quarter of a megabyte.
+    packed: bytes = msgpack.Packer(buf_size=1_024).pack(value)
     return packed
 
 

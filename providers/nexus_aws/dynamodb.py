@@ -57,6 +57,7 @@ class DynamoRows:
         self._table = table
         self._token = token
         self._prefix = f"{namespace}/"
+        self._has_table = False
         self.put_blobs = bucket.put_blobs
         self.get_blobs = bucket.get_blobs
         self.delete_blobs = bucket.delete_blobs
@@ -208,6 +209,7 @@ class DynamoRows:
 
     async def make(self) -> None:
         """Make the table where there is none, and wait until it can be used. Idempotent."""
+        self._has_table = True
         attempt = 0
         while (status := await self._status()) != "ACTIVE":
             if status is None:
@@ -233,7 +235,14 @@ class DynamoRows:
     # --- leaves -----------------------------------------------------------------------------------------------------
 
     async def _ask(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a request; whoever finds that there is no table makes it."""
         try:
+            try:
+                return await self._call("dynamodb", operation, parameters)
+            except AwsError as error:
+                if error.code != "ResourceNotFoundException" or self._has_table:
+                    raise
+            await self.make()
             return await self._call("dynamodb", operation, parameters)
         except AwsError as error:
             if error.code in REFUSED or REFUSED & set(error.reasons):
@@ -274,7 +283,7 @@ def _row(item: Mapping[str, Any]) -> Row:
 def _refused(error: AwsError, table: str) -> StoreError:
     if error.code == "ResourceNotFoundException":
         return StoreError(
-            f"There is no table {table!r} in this account and region, or it is still being made.",
-            hint="Check table, region and endpoint of the store URL. A worker makes the table when it starts.",
+            f"There is no table {table!r} in this account and region any more.",
+            hint="It was there, or was made, by this process. Check table, region and endpoint of the store URL.",
         )
     return StoreError(f"DynamoDB refused a request to the table {table!r}: {error}")

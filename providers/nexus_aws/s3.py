@@ -23,9 +23,11 @@ DELETED_MAX = 1_000
 class Bucket:
     """The blobs of `Rows`: under namespace, instance and digest."""
 
-    def __init__(self, call: PatientCall, name: str, *, namespace: str = "default") -> None:
+    def __init__(self, call: PatientCall, name: str, *, region: str | None = None, namespace: str = "default") -> None:
         self._call = call
         self._name = name
+        self._region = region
+        self._is_made = False
         self._namespace = namespace
 
     async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes]) -> None:
@@ -63,14 +65,15 @@ class Bucket:
                 return
             await self._ask("DeleteObjects", {"Delete": {"Objects": keys, "Quiet": True}})
 
-    async def make(self, region: str | None) -> None:
+    async def make(self) -> None:
         """Make the bucket where there is none. Idempotent."""
+        self._is_made = True
         try:
             await self._call("s3", "HeadBucket", {"Bucket": self._name})
         except AwsError as error:
             if error.status != 404:
                 raise StoreError(f"S3 refused the bucket {self._name!r}: {error}") from error
-            where = {} if region in (None, "us-east-1") else {"LocationConstraint": region}
+            where = {} if self._region in (None, "us-east-1") else {"LocationConstraint": self._region}
             await self._ask("CreateBucket", {"CreateBucketConfiguration": where} if where else {})
 
     def _prefix(self, instance_id: str) -> str:
@@ -80,12 +83,19 @@ class Bucket:
         return f"{self._namespace}/{name}/"
 
     async def _ask(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        request = {"Bucket": self._name, **parameters}
         try:
-            return await self._call("s3", operation, {"Bucket": self._name, **parameters})
+            try:
+                return await self._call("s3", operation, request)
+            except AwsError as error:
+                if error.code != "NoSuchBucket" or self._is_made:
+                    raise
+            await self.make()
+            return await self._call("s3", operation, request)
         except AwsError as error:
             if error.code == "NoSuchKey":
                 raise
             if error.code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists") and operation == "CreateBucket":
                 return {}
-            hint = "Name one with bucket= in the store URL; a worker makes it when it starts."
+            hint = "Name another one with bucket= in the store URL: names of buckets are taken all over the world."
             raise StoreError(f"S3 refused a request to the bucket {self._name!r}: {error}", hint=hint) from error

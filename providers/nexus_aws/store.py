@@ -61,10 +61,9 @@ class AwsStore(SplitStore):
     ) -> None:
         self._call = call
         self._is_made = False
-        self._region = region
         self._poll_seconds = poll_seconds
         patient = PatientCall(call, Patience(fraction, sleep))
-        self._bucket = Bucket(patient, bucket)
+        self._bucket = Bucket(patient, bucket, region=region)
         self._rows = DynamoRows(patient, table, self._bucket, token=lambda: f"{bits(120):x}")
         self.sqs = SqsQueues(patient, table.replace(".", "-"))
         super().__init__(
@@ -80,7 +79,7 @@ class AwsStore(SplitStore):
         if self._is_made:
             return 1
         await self._rows.make()
-        await self._bucket.make(self._region)
+        await self._bucket.make()
         await self.sqs.make()
         self._is_made = True
         return 1

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from nexus_sdk import Context, Nexus, activity, workflow
+from nexus_sdk import Context, Nexus, Retry, WorkflowFailed, activity, workflow
 from nexus_sdk.codec.wire import decode_batch
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.instance import Instance, open_instance
+from nexus_sdk.engine.rewinding import rewind_instance
 from nexus_sdk.errors import HistoryCorruptedError
+from nexus_sdk.store.port import Loaded
 
 
 @activity
@@ -97,3 +99,40 @@ async def test_a_history_that_is_not_what_was_written_is_told_when_it_is_read(is
     with pytest.raises(HistoryCorruptedError, match="or another one"):
         instance.execute(app.client().surroundings) if is_run else instance.projection
     assert instance.execution is None
+
+
+@activity(retry=Retry(max_attempts=1))
+async def refuse(text: str) -> None:
+    raise ValueError(text)
+
+
+@workflow
+async def refused(ctx: Context):
+    yield echo(7)
+    yield refuse("no")
+
+
+async def test_values_that_a_replay_does_not_look_at_are_checked_before_they_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Nexus("memory://", workflows=[refused], activities=[echo, refuse])
+    async with app.worker():
+        handle = await app.client().start(refused)
+        with pytest.raises(WorkflowFailed):
+            await handle.result()
+    loaded = await app.store.load(handle.id)
+    other_arguments = [
+        replace(stored, data=stored.data.replace(b"\x81\xa6number\x07", b"\x81\xa6number\x08"))
+        for stored in loaded.batches
+    ]
+    assert other_arguments != list(loaded.batches)
+    forged = replace(loaded, batches=tuple(other_arguments))
+    instance = await open_instance(app.store, forged)
+    assert instance.execute(app.client().surroundings) is not None
+
+    async def load(*_: object, **__: object) -> Loaded:
+        return forged
+
+    monkeypatch.setattr(app.store, "load", load)
+    with pytest.raises(HistoryCorruptedError, match="do not fit their digest"):
+        await rewind_instance(app.store, handle.id, app.client().surroundings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 from nexus_sdk import Context, activity, workflow
@@ -53,3 +54,37 @@ async def test_an_instance_that_is_at_work_does_not_make_room_for_another() -> N
         store.gate.set()
         await env.advance("2h")
         assert await slow.result() == 3
+
+
+class ReleasedWhenDropped:
+    """An object of a workflow's own: alive as long as its live execution is kept."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        ReleasedWhenDropped.alive += 1
+
+    def __del__(self) -> None:
+        ReleasedWhenDropped.alive -= 1
+
+
+@workflow
+async def sleeping(ctx: Context, how_long: str) -> Any:
+    kept = ReleasedWhenDropped()
+    await ctx.sleep(how_long)
+    return type(kept).__name__
+
+
+async def test_an_instance_that_sleeps_for_long_costs_no_memory_and_wakes_all_the_same() -> None:
+    ReleasedWhenDropped.alive = 0
+    async with WorkflowEnvironment([sleeping], [], clock="manual") as env:
+        far = await env.start(sleeping, "1h", id="far")
+        await env.settle()
+        gc.collect()
+        assert ReleasedWhenDropped.alive == 0
+        near = await env.start(sleeping, "5s", id="near")
+        await env.settle()
+        gc.collect()
+        assert ReleasedWhenDropped.alive == 1
+        await env.advance("2h")
+        assert [await far.result(), await near.result()] == ["ReleasedWhenDropped"] * 2

@@ -35,6 +35,7 @@ from nexus_sdk.store.port import (
     TaskDelivery,
 )
 from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.store.split.memory_rows import RowMemoryStore
 from nexus_sdk.store.sqlite import SqliteStore
 from nexus_sdk.testing.provider_suite.builders import at, message, new, task, turn
 
@@ -235,6 +236,7 @@ async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
         MemoryStore(),
         SqliteStore(path, synchronous="OFF"),
         SplitMemoryStore(outbox_grace_seconds=0),
+        RowMemoryStore(outbox_grace_seconds=0),
     ]
     players = [Player(store) for store in stores]
     for verb in verbs:

@@ -108,7 +108,7 @@ print(sorted(set(sys.modules) - before))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() == "['nexus_sdk', 'nexus_sdk.testing', 'nexus_sdk.testing.plugin']"
+    assert done.stdout.strip() == "['nexus_sdk', 'nexus_sdk.lazy', 'nexus_sdk.testing', 'nexus_sdk.testing.plugin']"
 
 
 def test_pytest_finds_it_by_its_entry_point() -> None:

@@ -122,7 +122,6 @@ _TITLES = {
 }
 
 UNREACHABLE: dict[tuple[str, str], str] = {
-    **{(fault, "settle:write"): "the engine settles what is the instance's that it writes" for fault in PLACES},
     ("event", "LookRequested"): "a message that is never recorded",
     **{
         ("code", code): "told where code is written or called, before anything is sent"

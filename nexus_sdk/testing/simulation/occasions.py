@@ -58,6 +58,7 @@ _GIVEN_UP_BY_THE_QUEUE = Occasion(
 
 OCCASIONS: Mapping[str, Occasion] = {
     **dict.fromkeys(("outbox:task", "outbox:put"), Occasion((_WIDE,))),
+    "settle:write": Occasion((_WIDE | {"takes": 0.3},)),
     "outbox:cancel": Occasion((_GIVEN_UP,)),
     **dict.fromkeys(("outbox:message", "outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
     "outbox:instance": Occasion((_BORN,)),

@@ -27,7 +27,7 @@ from nexus_sdk.store.port import (
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.faults import FaultyStore, Point, die
 from nexus_sdk.testing.simulation.clocks import SkewedClock
-from nexus_sdk.testing.simulation.rates import QUEUE_STEPS, Rates
+from nexus_sdk.testing.simulation.rates import QUEUE_STEPS, SELDOM_REACHED, Rates
 
 FAULTS_MAX = 80
 """So many crashes and failures come in one run; then the rest of it is undisturbed by them."""
@@ -36,6 +36,9 @@ OFTEN = frozenset({"receive", "receive:take", "due", "list"})
 """What every idle worker asks again and again: faults strike there as seldom as it means something."""
 
 OFTEN_SHARE = 0.02
+
+SELDOM_TIMES = 3.0
+"""So much likelier are faults at places that are seldom reached."""
 
 OUTAGES_SECONDS = (0.5, 4.0, 12.0)
 """How long the store is away from the moment that a run aims at."""
@@ -213,7 +216,8 @@ class Process:
         if self._is_aimed_at(fault, where):
             self.note(fault, where)
             return True
-        struck = self.strikes(fault, where, rate * (OFTEN_SHARE if where in OFTEN else 1.0))
+        times = OFTEN_SHARE if where in OFTEN else SELDOM_TIMES if where in SELDOM_REACHED else 1.0
+        struck = self.strikes(fault, where, rate * times)
         outside.faults_left -= struck
         return struck
 

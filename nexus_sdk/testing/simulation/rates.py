@@ -171,12 +171,12 @@ PLACES: Mapping[str, frozenset[str]] = {
 AIMED_FAULTS = {
     "crash before": 3,
     "crash after": 4,
-    "fail before": 2,
+    "fail before": 3,
     "fail after": 3,
     "client crash before": 2,
     "client crash after": 2,
-    "pause": 2,
-    "outage": 2,
+    "pause": 5,
+    "outage": 5,
 }
 """What runs aim at, and how likely."""
 SELDOM_REACHED = frozenset({"purge:write", "outbox:reply", "settle:write"}) | {
@@ -188,7 +188,7 @@ def draw_aim(chance: Random, *, is_split: bool) -> str:
     """One fault at one place, as `PLACES` has them: a run aims at it."""
     fault = chance.choices(list(AIMED_FAULTS), list(AIMED_FAULTS.values()))[0]
     places = sorted(place for place in PLACES[fault] - _AT_A_TIME if is_split or (":" not in place and place != "ring"))
-    weights = [6 if place in SELDOM_REACHED else 1 for place in places]
+    weights = [4 if place in SELDOM_REACHED else 1 for place in places]
     return f"{fault} {chance.choices(places, weights)[0]}"
 
 

@@ -290,8 +290,8 @@ class WitnessedStore:
         """See `Store.commit`."""
         self._measure(written_by(commit))
         committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
-        turn_id = commit.batches[0].turn_id if commit.batches else f"{commit.record.run_id} {commit.expected} no batch"
-        self._note(commit.settles, turn_id)
+        if commit.batches:  # otherwise what was settled means nothing any more: it was taken before
+            self._note(commit.settles, commit.batches[0].turn_id)
         self._holds(lambda: self._witness.note_leases(committed.deliveries, now_us))
         return committed
 

@@ -174,15 +174,17 @@ async def test_a_dead_letter_of_a_bell_rings_again_and_one_of_a_task_is_its_fail
     assert before.status is Status.RUNNING
 
 
-async def test_a_missing_table_is_named(cloud: Cloud) -> None:
+async def test_what_is_missing_is_made_by_whoever_comes_first(cloud: Cloud) -> None:
     from nexus_aws.store import AwsStore
-    from nexus_sdk.errors import StoreError
+    from nexus_sdk.errors import InstanceNotFound
 
-    store = AwsStore("no-such-table", "no-such-bucket", cloud)
-    with pytest.raises(StoreError, match="no-such-table"):
+    store = AwsStore("not-there-yet", "not-there-yet", cloud)
+    with pytest.raises(InstanceNotFound):
         await store.find("a")
-    with pytest.raises(StoreError, match="no-such-bucket"):
-        await store.get_blobs("a", [b"d"])
+    assert await store.get_blobs("a", [b"d"]) == {}
+    await store.put_blobs("a", {b"d": b"data"}, now_us=T0)
+    await started(store, "a", task("a"))
+    assert await store.get_blobs("a", [b"d"]) == {b"d": b"data"}
 
 
 def test_an_error_of_a_transaction_is_momentary_when_all_its_reasons_are() -> None:
