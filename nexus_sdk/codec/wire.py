@@ -207,8 +207,8 @@ def decode_message(data: bytes, *, id: str, accepted_at_us: int, number: int) ->
     """The message of a body, with what the store knows of it.
 
     Raises:
-        HistoryCorruptedError: these are not the bytes of a message, or a newer version wrote it, or a payload's bytes do
-            not fit their digest.
+        HistoryCorruptedError: these are not the bytes of a message, or a newer version wrote it, or a payload's bytes
+            do not fit their digest.
     """
     message = _decode(_MESSAGE.read, "message", data)
     _check_digests("message", _MESSAGE, message)

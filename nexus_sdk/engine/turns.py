@@ -116,11 +116,15 @@ class Turns:
         self.forget(instance_id)
         await self._put_back(mail)
         loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
+        through = max((message.number for message in loaded.messages), default=0)
+        if loaded.record.status is Status.BLOCKED and through > (loaded.record.held_through or 0):
+            # What has come since is held back like the rest, or it would be delivered again and again.
+            held = replace(loaded.record, held_through=through, wake_at_us=None)
+            await self._write(Commit(held, held.run_id, held.last_batch, ()))
         if loaded.record.status.is_finished or loaded.record.status is Status.BLOCKED:
             return
         instance = Instance(loaded.record, [])
         instance.projection.status = loaded.record.status
-        through = max((message.number for message in loaded.messages), default=0)
         await self._commit(instance, blocked(instance, error, (), self._surroundings), Mail(), through)
 
     def forget(self, instance_id: str) -> None:

@@ -205,6 +205,7 @@ class Clients:
         life = self._begin_life(who)
         for _ in range(TRIES_MAX):
             doing = asyncio.ensure_future(call(life.client))
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
             try:
                 await asyncio.wait({doing, life.has_ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:

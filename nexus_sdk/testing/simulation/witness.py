@@ -209,7 +209,9 @@ class Witness:
         known = self._damaged_after.get(header.run_id)
         if known is None or header.worker not in self._workers[known:]:
             return
-        moves = [event for event in batch.events if not isinstance(event, e.WorkflowBlocked | e.WorkflowTerminated)]
+        # What was suspended is resumed by being blocked.
+        allowed = (e.WorkflowBlocked, e.WorkflowTerminated, e.WorkflowResumed)
+        moves = [event for event in batch.events if not isinstance(event, allowed)]
         if moves:
             raise LawBroken(f"law 13, {header.instance_id}: its history was damaged, and {moves} went on from it")
 
