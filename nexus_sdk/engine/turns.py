@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from nexus_sdk.engine.instance import Instance, Surroundings, append, open_insta
 from nexus_sdk.engine.mail import Mail, Outcome
 from nexus_sdk.engine.outbox import sends_of, sends_of_termination
 from nexus_sdk.engine.persistence import until_available
+from nexus_sdk.engine.warm import WarmInstances
 from nexus_sdk.errors import (
     ConflictError,
     HistoryCorruptedError,
@@ -45,9 +45,6 @@ from nexus_sdk.store.port import (
 )
 
 T = TypeVar("T")
-
-FAR_US = 60_000_000
-"""An instance that sleeps for longer is not kept warm: a sleeping one costs no memory."""
 
 CONFLICTS_MAX = 5
 """So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
@@ -88,8 +85,7 @@ class Turns:
         self._claim = claim
         self._unclaim = unclaim
         self._courtesy = courtesy
-        self._warm: OrderedDict[str, Instance] = OrderedDict()
-        self._warm_max = warm_max
+        self._warm = WarmInstances(warm_max)
 
     async def take(self, instance_id: str, mail: Mail) -> Taken:
         """Bring an instance as far forward as the mail and its timers allow, durably.
@@ -119,7 +115,7 @@ class Turns:
         through = max((message.number for message in loaded.messages), default=0)
         if loaded.record.status is Status.BLOCKED and through > (loaded.record.held_through or 0):
             # What has come since is held back like the rest, or it would be delivered again and again.
-            held = replace(loaded.record, held_through=through, wake_at_us=None)
+            held = changed(loaded.record, held_through=through, wake_at_us=None)
             await self._write(Commit(held, held.run_id, held.last_batch, ()))
         if loaded.record.status.is_finished or loaded.record.status is Status.BLOCKED:
             return
@@ -129,14 +125,11 @@ class Turns:
 
     def forget(self, instance_id: str) -> None:
         """Drop a warm instance."""
-        instance = self._warm.pop(instance_id, None)
-        if instance is not None:
-            instance.dispose()
+        self._warm.drop(instance_id)
 
     def close(self) -> None:
         """Drop all warm instances."""
-        for instance_id in list(self._warm):
-            self.forget(instance_id)
+        self._warm.close()
 
     # --- one try ----------------------------------------------------------------------------------------------------
 
@@ -157,7 +150,7 @@ class Turns:
         finally:
             # What is not kept warm is dropped in the open: left to a later collection, the `finally` blocks of its
             # helpers would run inside another workflow's step.
-            if self._warm.get(instance_id) is not instance:
+            if instance not in self._warm:
                 instance.dispose()
 
     async def _work_off(self, instance: Instance, mail: Mail) -> Taken:
@@ -188,8 +181,7 @@ class Turns:
         Raises:
             HistoryCorruptedError: its history, or a message to it, is not what was written.
         """
-        # It is taken out while it is at work: others come meanwhile, and only what rests may be dropped to make room.
-        instance = self._warm.pop(instance_id, None)
+        instance = self._warm.take(instance_id)
         try:
             if instance is not None and self._will_do(instance, mail):
                 if mail.inbox:
@@ -386,13 +378,8 @@ class Turns:
         if record.run_id != instance.record.run_id or record.status.is_finished or record.status.is_held:
             instance.dispose()
             return
-        if instance.execution is not None and instance.execution.is_asleep(self._now_us() + FAR_US):
-            instance.dispose()
-            return
         instance.advanced(record)
-        self._warm[record.id] = instance
-        while len(self._warm) > self._warm_max:
-            self._warm.popitem(last=False)[1].dispose()
+        self._warm.keep(instance, now_us=self._now_us())
 
     # --- mail that could not be used ----------------------------------------------------------------------------------
 

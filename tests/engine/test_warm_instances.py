@@ -7,6 +7,7 @@ import gc
 from typing import Any
 
 from nexus_sdk import Context, activity, workflow
+from nexus_sdk.engine.warm import ASLEEP_MAX
 from nexus_sdk.engine.worker import WorkerOptions
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Commit, Committed
@@ -75,16 +76,13 @@ async def sleeping(ctx: Context, how_long: str) -> Any:
     return type(kept).__name__
 
 
-async def test_an_instance_that_sleeps_for_long_costs_no_memory_and_wakes_all_the_same() -> None:
+async def test_of_those_that_sleep_for_long_only_some_cost_memory_and_all_wake_in_time() -> None:
     ReleasedWhenDropped.alive = 0
     async with WorkflowEnvironment([sleeping], [], clock="manual") as env:
-        far = await env.start(sleeping, "1h", id="far")
-        await env.settle()
-        gc.collect()
-        assert ReleasedWhenDropped.alive == 0
+        far = [await env.start(sleeping, "1h", id=f"far-{number}") for number in range(ASLEEP_MAX + 20)]
         near = await env.start(sleeping, "5s", id="near")
         await env.settle()
         gc.collect()
-        assert ReleasedWhenDropped.alive == 1
+        assert ReleasedWhenDropped.alive == ASLEEP_MAX + 1
         await env.advance("2h")
-        assert [await far.result(), await near.result()] == ["ReleasedWhenDropped"] * 2
+        assert {await handle.result() for handle in [*far, near]} == {"ReleasedWhenDropped"}
