@@ -89,7 +89,7 @@ async def test_the_same_request_again_needs_no_id(env: Any) -> None:
 async def test_the_same_request_with_other_arguments_is_refused(env: Any, options: Any) -> None:
     first = await env.start(noting, 1, request_id="click", **options)
     for call in (lambda: noting(2), lambda: noting(1, 2)):
-        with pytest.raises(InstanceExists, match="other arguments.* by the same request, 'click'") as caught:
+        with pytest.raises(InstanceExists, match=r"other arguments.* by the same request, 'click'") as caught:
             await env.start(call(), request_id="click", **options)
         assert caught.value.message.startswith(first.id)
     assert await first.result() == 1
