@@ -11,6 +11,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any, cast
 
+import msgpack
+
 from nexus_sdk.codec import wire
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.testing.simulation.stores import MemoryStores
@@ -33,11 +35,13 @@ def damage(witness: Witness, chance: Random) -> tuple[str, str] | None:
         return None
     kind = chance.choice(sorted({kind for kind, _, _ in found}))
     kind, seen, change = chance.choice([one for one in found if one[0] == kind])
-    witness.note_damage(seen, kind)
+    run_id = seen.item.record.run_id
+    before = list(seen.item.runs[run_id])
     change()
     if kind == "batch":
-        run_id = seen.item.record.run_id
         seen.stored[run_id] = list(seen.item.runs[run_id])
+    pairs = zip(before, seen.item.runs[run_id], strict=True)
+    witness.note_damage(seen, kind, has_other_head=any(_head(a.data) != _head(b.data) for a, b in pairs if a is not b))
     return kind, seen.item.record.id
 
 
@@ -74,6 +78,15 @@ def _with_payload_changed(body: bytes, payload: Payload | None, chance: Random) 
     if payload is None or not payload.data or body.count(payload.data) != 1:
         return None
     return body.replace(payload.data, _changed(payload.data, chance))
+
+
+def _head(data: bytes) -> object:
+    """Of a batch, what the chain of hashes covers; None where nothing can be read. The rest is its payloads' bytes: a
+    replay does not ask for those that it only compares by their digests."""
+    try:
+        return msgpack.unpackb(data)[0]
+    except (ValueError, TypeError, IndexError, KeyError, msgpack.UnpackException):
+        return None
 
 
 def _changed(data: bytes, chance: Random) -> bytes:

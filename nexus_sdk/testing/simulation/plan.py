@@ -160,7 +160,7 @@ def draw(seed: int, *, profile: str | None = None, drops: Collection[str] = ()) 
         acts=tuple(acts),
         aim=draw_aim(Random(f"{seed}/aim"), is_split=(profile or drawn) != "memory"),
         receives_max=chance.choice((2, 3, 5)),
-        replayed=chance.choice((0.0, 0.05, 0.2)),
+        replayed=chance.choice((0.0, 0.02, 0.1)),
         calm_seconds=chance.choice(CALM_SECONDS),
         is_cancelled_at_rest=chance.random() < 0.6,
     )

@@ -154,11 +154,11 @@ class Witness:
         """Another worker begins."""
         self._workers.append(id)
 
-    def note_damage(self, seen: Seen, kind: str) -> None:
-        """A byte of something of this instance is changed now."""
+    def note_damage(self, seen: Seen, kind: str, *, has_other_head: bool) -> None:
+        """A byte of something of this instance was changed; `has_other_head`: of what its chain of hashes covers."""
         self.has_damage = True
         seen.damaged.add(kind)
-        if kind == "batch":
+        if has_other_head:
             seen.damaged_run = seen.item.record.run_id
             self._damaged_after.setdefault(seen.damaged_run, len(self._workers))
 
