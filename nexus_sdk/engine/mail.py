@@ -35,6 +35,13 @@ class Mail:
     def __bool__(self) -> bool:
         return bool(self.outcomes) or self.delivery is not None or self.is_retry
 
+    def without_beyond(self, settles_max: int | None) -> Mail:
+        """Take out the outcomes that one commit cannot settle with the rest of this mail: the mail of a later turn."""
+        kept = None if settles_max is None else max(1, settles_max - (self.delivery is not None))
+        later = Mail([] if kept is None else self.outcomes[kept:])
+        self.outcomes = self.outcomes[:kept]
+        return later
+
     @property
     def inbox(self) -> tuple[InboxMessage, ...]:
         """The messages of the inbox, as far as known."""

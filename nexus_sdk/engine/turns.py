@@ -237,7 +237,8 @@ class Turns:
     async def _commit(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Taken:
         commit = self._prepared(instance, decision, mail, held_through)
         size = sum([len(batch.data) for batch in commit.batches]) + len(commit.record.failure or b"")
-        if size > self._store.capabilities.payload_bytes_max:
+        able = self._store.capabilities
+        if size > min(able.payload_bytes_max, able.commit_bytes_max):
             commit = await self._set_apart(commit)
         # No more than its own: if the reply is lost, only those are handed out again when the commit is repeated.
         sent = sum([type(send) is Task and send.queue != LOCAL for send in commit.sends])

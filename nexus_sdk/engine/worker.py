@@ -365,7 +365,7 @@ class Worker:
         """Work off the mail; an activity that the last turn asked for, to be run by the same task."""
         following: TaskDelivery | None = None
         try:
-            while mail := self._mail.pop(instance_id, None):
+            while mail := self._next_mail(instance_id):
                 if following is not None:
                     self._spawn(self._follow(following))
                 following = self._take_up(instance_id, await self._turn(instance_id, mail))
@@ -373,6 +373,12 @@ class Worker:
             self._moving.discard(instance_id)
             self._tell_lookers()
         return following
+
+    def _next_mail(self, instance_id: str) -> Mail | None:
+        mail = self._mail.pop(instance_id, None)
+        if mail is not None and (later := mail.without_beyond(self._store.capabilities.settles_max)):
+            self._mail[instance_id] = later
+        return mail
 
     def _take_up(self, instance_id: str, taken: Taken) -> TaskDelivery | None:
         """Begin what a turn has led to, all but the first activity, which is returned: it goes first."""

@@ -318,6 +318,7 @@ class Capabilities:
         payload_bytes_max: largest payload that travels inline; larger ones are put among the instance's blobs. A body
             is that and what is said around it: names, and what failed before. A record holds two.
         commit_bytes_max: largest batch of one commit.
+        settles_max: so many deliveries a commit settles together with its batch; a turn takes no more.
         delay_seconds_max: longest delay of a queue message; longer ones the store keeps itself.
         list_lag_seconds: how far `list` and `count` may lag behind.
         is_durable: acknowledged writes survive the process.
@@ -329,6 +330,7 @@ class Capabilities:
     lease_seconds_max: float | None = None
     payload_bytes_max: int = 256_000
     commit_bytes_max: int = 64_000_000
+    settles_max: int | None = None
     delay_seconds_max: float | None = None
     list_lag_seconds: float = 0.0
     is_durable: bool = True

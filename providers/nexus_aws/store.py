@@ -15,7 +15,7 @@ from nexus_sdk.store.bell import BellBoard, LocalBell
 from nexus_sdk.store.port import Capabilities, Doorbell
 from nexus_sdk.store.split.rows import RowTable
 from nexus_sdk.store.split.steps import Between
-from nexus_sdk.store.split.store import SplitStore
+from nexus_sdk.store.split.store import SETTLED_MAX, SplitStore
 
 CHANCE = SystemRandom()
 
@@ -41,6 +41,7 @@ class AwsStore(SplitStore):
         lease_seconds_max=float(VISIBILITY_SECONDS_MAX),
         payload_bytes_max=PAYLOAD_BYTES_MAX,
         commit_bytes_max=COMMIT_BYTES_MAX,
+        settles_max=SETTLED_MAX,
         delay_seconds_max=float(DELAY_SECONDS_MAX),
         list_lag_seconds=1.0,
     )

@@ -262,9 +262,9 @@ ROWS = [
     ),
     _address(
         "a URL of a kind that needs an extra",
-        f"dynamodb://table?region=eu&token={SECRET}",
-        "dynamodb://",
-        'pip install "nexus-sdk[aws]"',
+        f"firestore://project?token={SECRET}",
+        "firestore://",
+        'pip install "nexus-sdk[gcp]"',
         code="NX405",
     ),
 ]

@@ -77,7 +77,7 @@ def sample_of_the_readme() -> tuple[str, list[str]]:
 def test_the_wheel_holds_the_package_and_nothing_beside(installed: Installed) -> None:
     names = zipfile.ZipFile(installed.wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"nexus_sdk"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"nexus_sdk", "nexus_aws"}
     assert "nexus_sdk/py.typed" in names
     assert not [name for name in names if "__pycache__" in name or "test_" in name]
 

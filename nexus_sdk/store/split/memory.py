@@ -15,13 +15,13 @@ from nexus_sdk.store.split.item import SplitItem
 from nexus_sdk.store.split.ports import Change, T
 from nexus_sdk.store.split.rings import Ring, RingQueue
 from nexus_sdk.store.split.steps import Between
-from nexus_sdk.store.split.store import SplitStore
+from nexus_sdk.store.split.store import SETTLED_MAX, SplitStore
 
 
 class SplitMemoryStore(SplitStore):
     """See `SplitStore`. `queue`: all queues of the store; `shelf`: its table."""
 
-    capabilities = Capabilities(is_durable=False, is_shared=False)
+    capabilities = Capabilities(settles_max=SETTLED_MAX, is_durable=False, is_shared=False)
 
     def __init__(
         self,

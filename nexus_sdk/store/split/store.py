@@ -52,7 +52,7 @@ from nexus_sdk.store.split.steps import (
 )
 
 SETTLED_MAX = 30
-"""So many deliveries are settled by the write of a turn, the others right after it: who looks finds them old."""
+"""So many deliveries are settled by the write of a turn: workers bring no more (`Capabilities.settles_max`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class SplitStore(SplitSteps):
         outbox_grace_seconds: how long a committer has to make its sends before `due` takes him for dead.
     """
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(settles_max=SETTLED_MAX)
 
     # --- instances ------------------------------------------------------------------------------------------------
 

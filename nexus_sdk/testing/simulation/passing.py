@@ -36,11 +36,11 @@ class Time:
     """See the module.
 
     Attributes:
-        ignored: instances of which nothing falls due: what is damaged may never be done.
+        ignored: instances (id and request) of which nothing falls due: what is damaged may never be done.
     """
 
     def __init__(self, plan: Plan, true: FakeClock, loop: SimulatedLoop, outside: Outside, store: MemoryStores) -> None:
-        self.ignored: set[str] = set()
+        self.ignored: set[tuple[str, str]] = set()
         self._true = true
         self._loop = loop
         self._outside = outside
@@ -117,7 +117,7 @@ class Time:
         yield from self._own_us
         for item in cast("Any", self._store)._items.values():
             record = item.record
-            if record.id in self.ignored:
+            if (record.id, record.request_id) in self.ignored:
                 continue
             if not record.status.is_finished and not record.status.is_held:
                 if record.wake_at_us is not None and record.wake_at_us > now_us:

@@ -13,6 +13,7 @@ from nexus_sdk.store.port import Capabilities, Doorbell, InstanceRecord, Query, 
 from nexus_sdk.store.split import SplitMemoryStore
 from nexus_sdk.store.split.memory import ItemShelf, MemoryQueues
 from nexus_sdk.store.split.rings import Ring
+from nexus_sdk.store.split.store import SETTLED_MAX
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.faults import at_sub_step
 from nexus_sdk.testing.simulation.plan import Plan
@@ -44,6 +45,7 @@ CLOUDS = {
             payload_bytes_max=100_000,
             commit_bytes_max=390_000,
             delay_seconds_max=900.0,
+            settles_max=SETTLED_MAX,
             list_lag_seconds=5.0,
         ),
         item_bytes_max=400 * 1024,
@@ -56,6 +58,7 @@ CLOUDS = {
             payload_bytes_max=48_000,
             commit_bytes_max=1_000_000,
             delay_seconds_max=7 * DAY_SECONDS,
+            settles_max=SETTLED_MAX,
             list_lag_seconds=2.0,
         ),
         item_bytes_max=1024 * 1024,
@@ -68,6 +71,7 @@ CLOUDS = {
             payload_bytes_max=100_000,
             commit_bytes_max=1_000_000,
             delay_seconds_max=30 * DAY_SECONDS,
+            settles_max=SETTLED_MAX,
             list_lag_seconds=5.0,
         ),
         item_bytes_max=1024 * 1024,
@@ -75,7 +79,7 @@ CLOUDS = {
     ),
 }
 
-LAGGING = Capabilities(list_lag_seconds=5.0)
+LAGGING = Capabilities(settles_max=SETTLED_MAX, list_lag_seconds=5.0)
 """Of a split store that is nobody's in particular."""
 
 

@@ -139,7 +139,9 @@ class World:
         done = damage(scene.witness, self._damages) if not scene.outside.is_calm else None
         if done is not None:
             kind, id = done
-            scene.time.ignored.add(id)
+            seen = scene.witness.find(id)
+            assert seen is not None
+            scene.time.ignored.add((id, seen.item.record.request_id))
             scene.note_fault("damage", kind, id)
 
     def _may_replay(self, id: str) -> None:
