@@ -14,17 +14,11 @@ __all__ = ["MUTANTS", "UNNOTICED", "planted", "planted_in_engine", "planted_in_s
 UNNOTICED = frozenset(
     {
         "anybody may try again",
-        "cancel delivered twice",
         "cancels of unstarted children mean nothing",
-        "detached children are stopped",
         "events between instances are taken twice",
         "given back is counted",
-        "held too far",
-        "only the first child is stopped",
         "own success is not recognised",
-        "refusals are not told",
         "repeated sends are new sends",
-        "sent through moved by the wrong hand",
     }
 )
 """Those that no seed is known to notice: what the simulation has yet to learn. Whoever finds one takes it out here."""
