@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3 python
-PYTEST_ARGS ?= -q -n 2 --dist loadfile
+# Without --max-worker-restart, pytest waits for ever once a process of its own has died.
+PYTEST_ARGS ?= -q -n 2 --dist loadfile --max-worker-restart 0
 # What `make simulate` runs.
 SEEDS ?= 2000
 FIRST ?= 0
@@ -92,7 +93,7 @@ bench: $(STAMP) ## how fast it is here, beside the raw limits of the disk (BENCH
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 nightly: ## the whole suite with what takes long (pairs of crashes, 50,000 seeds), then on every Python that is found
-	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test
+	NEXUS_NIGHTLY=1 $(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS) -o faulthandler_timeout=4000"
 	$(MAKE) --no-print-directory smoke-versions SMOKE="tests samples"
 
 clean: ## remove what was built, and the virtual environments

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from nexus_sdk.authoring.activity import Activity
 from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.testing.environment import WorkflowEnvironment
 from nexus_sdk.testing.laws import check_laws, check_replays
+
+settings.register_profile(
+    "ordinary",
+    derandomize=True,  # a failure belongs to a change, never to a run; new examples are looked for in the nightly run
+    deadline=None,
+    database=None,
+    # No shrinking: what a time limit interrupts would be tried again and again, for which there is no limit any more.
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.register_profile("nightly", deadline=None)
+settings.load_profile("nightly" if os.environ.get("NEXUS_NIGHTLY") == "1" else "ordinary")
 
 MakeEnvironment = Callable[..., Any]
 """`await environment(*definitions, **options)`: an environment that lives until the test ends."""

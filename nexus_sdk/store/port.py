@@ -415,7 +415,8 @@ class Store(Protocol):
         Raises:
             InstanceNotFound, InstanceFinished: then none of the messages was accepted, and the deliveries are still
                 held. A repetition of an accepted message is no error, even when its instance has finished since.
-            ConflictError: a settled delivery is held by another; none of the messages was accepted.
+            ConflictError: a settled delivery is held by another; none of the messages was accepted. Where both are so,
+                either may be told.
         """
 
     async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexus_sdk.core.status import Status
-from nexus_sdk.errors import NexusError
+from nexus_sdk.errors import ConflictError, InstanceFinished, InstanceNotFound, NexusError
 from nexus_sdk.store.item import instance_of
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import (
@@ -167,10 +167,15 @@ class Player:
         committed = await self.store.commit(self.last, now_us=self.now_us)
         return sorted(map(_told, committed.deliveries)), committed.is_ready
 
-    async def _send(self, name: str, names: list[str], settles: bool) -> None:
+    async def _send(self, name: str, names: list[str], settles: bool) -> str:
         settled = [self.held[-1]] if settles and self.held else []
         messages = [message(name, each) for each in names]
-        await self.store.send(messages, settles=settled, now_us=self.now_us)
+        try:
+            await self.store.send(messages, settles=settled, now_us=self.now_us)
+        except (InstanceNotFound, InstanceFinished, ConflictError) as error:
+            # With a lost lease besides, a store may tell either.
+            return "refused" if settled else type(error).__name__
+        return "accepted"
 
     async def _receive(self, queue: str, limit: int) -> Any:
         await self.store.due(before_us=self.now_us, limit=9)
@@ -238,7 +243,13 @@ async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
         SplitMemoryStore(outbox_grace_seconds=0),
         RowMemoryStore(outbox_grace_seconds=0),
     ]
-    players = [Player(store) for store in stores]
+    try:
+        await _play([Player(store) for store in stores], verbs)
+    finally:
+        await stores[1].close()
+
+
+async def _play(players: list[Player], verbs: list[tuple[Any, ...]]) -> None:
     for verb in verbs:
         first, *others = [await player.play(verb) for player in players]
         for other, player in zip(others, players[1:], strict=True):
@@ -246,7 +257,6 @@ async def _agree(verbs: list[tuple[Any, ...]], path: str) -> None:
         first, *others = [await player.state() for player in players]
         for other, player in zip(others, players[1:], strict=True):
             assert other == first, (verb, type(player.store).__name__)
-    await stores[1].close()
 
 
 @settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))

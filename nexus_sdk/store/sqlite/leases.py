@@ -140,6 +140,7 @@ def insert_tasks(work: Work, tasks: Iterable[Task], claim: Claim | None, taker: 
     if claim is None or taker is None:
         return []
     deliveries = _insert_leased(work, handed, taker) if handed else []
+    left = claim.limit - sum(made.task.queue != LOCAL for made in deliveries)  # some may have been sent before
     if left > 0:
         for queue in sorted(claim.queues - {TURNS}):
             work.execute(PROMOTE, (queue, work.now_us, PROMOTED_MAX))

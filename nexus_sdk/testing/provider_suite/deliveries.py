@@ -335,6 +335,13 @@ class ClaimLaws:
         committed = await store.commit(turn(before, task("a", "0"), claim=claim), now_us=T0)
         assert names(committed) == ["run-1/0", "run-1/7", "run-1/8"]
 
+    async def test_a_task_that_was_sent_before_takes_no_place_of_a_claim(self, store: Store) -> None:
+        before = await started(store, "a", task("a", "0"), task("a", "1"))
+        (held,) = await receive_tasks(store, lease=BERT, limit=1)
+        committed = await store.commit(turn(before, task("a", "0"), claim=_claim("work", limit=1)), now_us=T0)
+        assert held.task.id == "run-1/0"
+        assert names(committed) == ["run-1/1"]
+
     async def test_a_claim_takes_tasks_that_fell_due_since(self, store: Store) -> None:
         await started(store, "old", task("old", "7", not_before_us=at(20)), task("old", "8", LOCAL))
         before = await started(store, "a")
