@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -35,7 +37,7 @@ def test_it_stops_one_after_another_and_after_a_rest() -> None:
     for _ in range(3):
         with pytest.raises(WorkflowSpinningError):
             spin_under(watchdog)
-        while not watchdog._is_asleep:
+        while watchdog._thread is not None:
             time.sleep(0)
 
 
@@ -49,20 +51,22 @@ def test_a_block_has_all_its_time_however_many_began_before_it() -> None:
     assert time.monotonic() - began >= 0.2
 
 
-def test_short_blocks_do_not_wake_it() -> None:
-    watchdog = ThreadWatchdog(60.0)
-    wakes = 0
-    notify = watchdog._bell.notify
+def test_short_blocks_start_one_thread_and_it_ends_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
 
-    def counted(n: int = 1) -> None:
-        nonlocal wakes
-        wakes += 1
-        notify(n)
+    def counted(self: threading.Thread) -> None:
+        started.append(self)
+        start(self)
 
-    watchdog._bell.notify = counted
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    watchdog = ThreadWatchdog(0.05)
     for _ in range(100):
         watchdog.watch("a", nothing)
-    assert wakes <= 1
+    (thread,) = started[:1]
+    thread.join(60)
+    assert not thread.is_alive()
+    assert len(started) <= 10  # more than one only where the hundred took longer than its patience
 
 
 def test_what_the_block_returns_and_raises_is_passed_on() -> None:
@@ -71,6 +75,27 @@ def test_what_the_block_returns_and_raises_is_passed_on() -> None:
     with pytest.raises(ZeroDivisionError):
         watchdog.watch("a", divmod, 7, 0)
     assert not watchdog._watched
+
+
+LEFT_BEFORE_IT_ARRIVED = """
+import sys, threading
+from nexus_sdk.runtimes.watchdog import ThreadWatchdog, _Watch
+watchdog, watch = ThreadWatchdog(60.0), _Watch(threading.get_ident())
+watchdog._begin(watch)
+watch.has_barked = True
+watchdog._end(watch)
+called = []
+sys.settrace(lambda frame, event, argument: called.append(event))
+(lambda: None)()
+sys.settrace(None)
+print(called)
+"""
+
+
+def test_a_debugger_works_after_a_block_that_was_left_just_in_time() -> None:
+    """In a process of its own: where it does not work, nothing interrupts it."""
+    done = subprocess.run([sys.executable, "-c", LEFT_BEFORE_IT_ARRIVED], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "['call']\n", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
