@@ -2,6 +2,7 @@
 
 python -m benchmarks                    every workload
 python -m benchmarks compare A B        two revisions of this repository, interleaved
+python -m benchmarks profile            where the processor's time goes, part by part (needs py-spy)
 python -m benchmarks beside PATH ...    the same workloads beside other engines, in their harness
 """
 
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import beside, compare, report
+from benchmarks import beside, compare, report, shares
 from benchmarks.catalogue import ALL, chosen
 from benchmarks.measuring import Effort, measure
 from benchmarks.workloads.base import Workload
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str]) -> None:
     match arguments:
         case ["compare", *others]:
             _compare(others)
+        case ["profile", *others]:
+            _profile(others)
         case ["beside", *others]:
             _beside(others)
         case _:
@@ -49,6 +52,17 @@ def _compare(arguments: Sequence[str]) -> None:
     pairs = compare.compare((before, after), asked.only, asked.store, effort, asked.folder, _say)
     print(report.comparison((before, after), pairs))
     _keep(asked.json, {"revisions": asked.revisions, "store": asked.store, "runs": pairs})
+
+
+def _profile(arguments: Sequence[str]) -> None:
+    parser = _parser("profile")
+    parser.add_argument("--times", type=int, default=5, help="so many times the usual size")
+    asked = parser.parse_args(arguments)
+    times = 1 if asked.tiny else asked.times
+    try:
+        print(shares.table([(each, shares.profile(each, asked.store, asked.folder, times=times)) for each in asked.only]))
+    except shares.NoProfiler as missing:
+        raise SystemExit(str(missing)) from None
 
 
 def _beside(arguments: Sequence[str]) -> None:
