@@ -111,6 +111,12 @@ class TurnFailedError(BlockingError):
     code = "NX207"
 
 
+class NotServedError(BlockingError):
+    """No worker serves the instance's workflow, or not this version of it."""
+
+    code = "NX210"
+
+
 class ReadOnlyError(NexusError):
     """A query handler tried to do durable work."""
 
@@ -181,6 +187,12 @@ class InvalidArgument(NexusError, ValueError):
     """An argument of a client call or of an operation is not acceptable (an id, a duration, an option)."""
 
     code = "NX321"
+
+
+class InvalidRequest(InvalidArgument):
+    """A request over HTTP, or what a function was called with, makes no sense: its action, its path, its fields."""
+
+    code = "NX322"
 
 
 class WrongStatus(InvalidArgument):

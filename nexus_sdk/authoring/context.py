@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.authoring.signature import Signature
     from nexus_sdk.core.execution import Execution
+    from nexus_sdk.core.history import HistorySize
     from nexus_sdk.core.operations.ending import Completion
     from nexus_sdk.core.operations.race import Winner
     from nexus_sdk.core.operations.spawn import Spawned
@@ -101,6 +102,12 @@ class Context:
     def random(self) -> Random:
         """A random generator: the same numbers at every replay."""
         return self._execution.random
+
+    @property
+    def history(self) -> HistorySize:
+        """How long this run's history is, up to what the code answers just now: `events`, `bytes`, and `is_long` when
+        it is time to `continue_as_new`. The same at every replay: decide by it as you like."""
+        return self._execution.ledger.size
 
     @property
     def is_replaying(self) -> bool:

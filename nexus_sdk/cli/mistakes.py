@@ -89,18 +89,13 @@ def tell(error: NexusError, *, is_json: bool, next_steps: tuple[str, ...] = ()) 
 
 def described(error: NexusError) -> dict[str, Any]:
     """An error as data."""
-    said: dict[str, Any] = {
-        "type": "UsageError" if isinstance(error, Mistake) else type(error).__name__,
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint or None,
-    }
-    if isinstance(error, Mistake) and error.evidence:
-        said["evidence"] = error.evidence
-    if isinstance(error, WorkflowEnded) and error.failure is not None:
-        from nexus_sdk.codec.wire_json import failure_to_json
+    from nexus_sdk.client.json_views import error_to_json
 
-        said["failure"] = failure_to_json(error.failure)
+    said = error_to_json(error)
+    if isinstance(error, Mistake):
+        said["type"] = "UsageError"
+        if error.evidence:
+            said["evidence"] = error.evidence
     return said
 
 

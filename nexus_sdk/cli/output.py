@@ -151,14 +151,9 @@ def json_text(data: Any, *, is_compact: bool = False) -> str:
 
 def plain(value: Any) -> Any:
     """A user's value as JSON data; its repr where it has none. What is opaque stays so."""
-    from nexus_sdk.codec.wire_json import Opaque, value_to_json
+    from nexus_sdk.client.json_views import value_shown
 
-    if isinstance(value, Opaque):
-        return value
-    try:
-        return value_to_json(value)
-    except Exception:  # a value of an app with a codec of its own; showing it must not fail
-        return repr(value)
+    return value_shown(value)
 
 
 def brief(value: Any, width: int = 200) -> str:

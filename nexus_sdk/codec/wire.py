@@ -72,7 +72,8 @@ def decode_batch(data: bytes) -> Batch:
         made = _BlankBatch()
         made.previous_hash = previous_hash = parts[1]
         made.header = header = _HEADER.read(parts[2], bodies)
-        made.events = read_events(parts[3], bodies)
+        made.events = events = read_events(parts[3], bodies)
+        made.value_bytes = _size_of(bodies, events)
         made.hash = sha256(previous_hash + head).digest()
         if (
             type(header.instance_id) is not str
@@ -88,6 +89,23 @@ def decode_batch(data: bytes) -> Batch:
         raise
     except Exception as error:  # garbage fails in too many ways to list
         _fail("batch", data, error)
+
+
+def value_bytes_of(events: Iterable[Event]) -> int:
+    """What the values in these events take, encoded: the same as in `core.history`, in a tenth of the time."""
+    payloads: list[Payload] = []
+    for event in events:
+        find_payloads(event, payloads)
+    return sum([payload.size for payload in payloads])
+
+
+def _size_of(bodies: Bodies, events: Iterable[Event]) -> int:
+    size = 0
+    for body in bodies:
+        if type(body) is not bytes:  # erased, or apart: only what refers to it knows
+            return value_bytes_of(events)
+        size += len(body)
+    return size
 
 
 def verify(batches: Sequence[Batch], *, after: Batch | None = None, last_hash: bytes | None = None) -> None:
@@ -140,7 +158,10 @@ class StoredHistory:
         """
         last: Batch | None = None
         for start in range(0, len(self._batches), READ_AHEAD):
-            read = [decode_batch(data) for data in self._batches[start : start + READ_AHEAD]]
+            try:
+                read = [decode_batch(data) for data in self._batches[start : start + READ_AHEAD]]
+            except HistoryCorruptedError as error:
+                self._name(start, error)
             for before, batch in zip([last, *read], read, strict=False):
                 _verify_link(batch, before)
             for batch in read:
@@ -156,6 +177,18 @@ class StoredHistory:
                 hint="Restore the store from a backup; nothing was changed.",
             )
         yield last
+
+
+    def _name(self, start: int, error: HistoryCorruptedError) -> NoReturn:
+        """Raise the error again, with the batch that it is about."""
+        for number, data in enumerate(self._batches[start : start + READ_AHEAD], start + 1):
+            try:
+                decode_batch(data)
+            except HistoryCorruptedError as found:
+                raise HistoryCorruptedError(
+                    f"{self._instance_id}, batch {number}: {found.message}", hint=found.hint
+                ) from found.__cause__
+        raise error
 
 
 def _verify_link(batch: Batch, before: Batch | None) -> None:

@@ -149,6 +149,7 @@ class Execution:
                 ledger.open_recorded(batch.events)
                 while (event := ledger.next_input()) is not None:
                     self._apply(event)
+                ledger.value_bytes += batch.value_bytes
 
     def explore(self, effect: e.Event | Callable[[], None], now_us: int = 0) -> None:
         """Let an input take effect that may not be what is recorded, or something be settled by hand; and go on.
@@ -278,6 +279,8 @@ class Execution:
                 self._time_out()
             case e.WorkflowTerminated():
                 self.end = event
+            case e.WorkflowSuspended() | e.WorkflowResumed() | e.WorkflowBlocked() | e.WorkflowUnblocked():
+                self.ledger.pass_over(event)
 
     def _create(self, event: e.WorkflowCreated) -> None:
         self.created = event

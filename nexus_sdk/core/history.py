@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.frozen import quick
+from nexus_sdk.core.payload import Payload
 
 FORMAT = 1
 """The wire form that this version writes."""
@@ -41,12 +43,66 @@ class BatchHeader:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The events of one turn. `hash` chains it to the batches before; the first one binds instance and run id."""
+    """The events of one turn. `hash` chains it to the batches before; the first one binds instance and run id.
+
+    `value_bytes` is what the values in its events take, see `value_bytes_of`.
+    """
 
     header: BatchHeader
     events: tuple[Event, ...]
     previous_hash: bytes
     hash: bytes
+    value_bytes: int = field(default=0, compare=False)
+
+
+# --- how long a history is --------------------------------------------------------------------------------------------
+# What workflows decide by `HistorySize` must come out the same at every replay. So nothing of it depends on who wrote a
+# batch, on how the events are spread over batches, on where the values lie, or whether they were erased since; and the
+# three numbers never change.
+
+EVENT_BYTES = 100
+"""What an event counts besides its values."""
+
+LONG_EVENTS = 10_000
+"""From so many events on a history is long: to replay them takes about half a second."""
+
+LONG_BYTES = 10_000_000
+"""From so many bytes on a history is long."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySize:
+    """How long the history of a run is.
+
+    Attributes:
+        events: so many have happened. What holds an instance and lets it go on again (suspended, blocked) is not
+            counted.
+        bytes: what their values take, encoded, and 100 bytes for each event: about what the store keeps.
+    """
+
+    events: int
+    bytes: int
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time to continue as new: from 10,000 events or 10,000,000 bytes on."""
+        return self.events >= LONG_EVENTS or self.bytes >= LONG_BYTES
+
+
+def value_bytes_of(events: Iterable[Event]) -> int:
+    """What the values in these events take, encoded, wherever they lie."""
+    return sum(payload.size for event in events for payload in _payloads(event))
+
+
+def _payloads(value: Any) -> Iterator[Payload]:
+    if isinstance(value, Payload):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _payloads(item)
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from _payloads(getattr(value, one.name))
 
 
 @quick

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nexus_sdk.core import events as e
-from nexus_sdk.core.history import Batch
+from nexus_sdk.core.history import EVENT_BYTES, Batch, HistorySize, value_bytes_of
 from nexus_sdk.core.mismatch import Mismatch, differing
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.program import Site, line_of, site_of
@@ -46,6 +46,7 @@ class Ledger:
         watcher: who looks on at a replay.
         last_output: the event of the latest `output`: the recorded one at replay, with what was decided then.
         custom_status: the latest one.
+        value_bytes: of the events of the turns before this one.
     """
 
     def __init__(self, identity: Identity, rules: Rules, codec: Codec) -> None:
@@ -61,6 +62,9 @@ class Ledger:
         self._recorded: Sequence[e.Event] = ()
         self._cursor = 0
         self._passed = 0
+        self._answering = 0  # so many events of this turn, the input that the code answers being the last of them
+        self._held = 0  # so many of those that were passed have held the instance, or let it go on
+        self.value_bytes = 0
         self._events: list[e.Event] = []
         self._log: list[LogLine] = []
         self._patches: dict[str, bool] = {}
@@ -82,7 +86,6 @@ class Ledger:
     def open_recorded(self, events: Sequence[e.Event]) -> None:
         """A turn that is replayed."""
         self.is_replaying = True
-        self._passed += len(self._recorded)
         self._recorded, self._cursor = events, 0
 
     @property
@@ -99,10 +102,13 @@ class Ledger:
         event = self._peek()
         if event is None:
             self.is_replaying = False
+            self._passed += len(self._recorded)
+            self._recorded, self._cursor, self._answering = (), 0, 0
         elif not event.is_input:
             raise self._mismatch(event, None)
         else:
             self._cursor += 1
+            self._answering = self._cursor
             if self.watcher is not None:
                 self.watcher.arrived(self.position, event)
         return event
@@ -115,13 +121,28 @@ class Ledger:
         self._log = []
 
     def append(self, event: e.Event) -> None:
-        """Record a live event."""
+        """Record a live input."""
         self._events.append(event)
+        self._answering = len(self._events)
 
     def take_events(self) -> list[e.Event]:
         """The events of the live turn so far; the caller has them now."""
         events, self._events = self._events, []
+        self._passed += len(events)
+        self._answering = 0
         return events
+
+    def pass_over(self, event: e.Event) -> None:
+        """At replay: an input that held the instance or let it go on. The live code has never seen it."""
+        self._held += 1
+        self.value_bytes -= value_bytes_of([event])
+
+    @property
+    def size(self) -> HistorySize:
+        """How long the history is, up to the input that the code answers: the same at every replay."""
+        present = (self._recorded if self.is_replaying else self._events)[: self._answering]
+        events = self._passed + len(present) - self._held
+        return HistorySize(events, self.value_bytes + value_bytes_of(present) + EVENT_BYTES * events)
 
     def take_log(self) -> list[LogLine]:
         """What was logged in the live turn so far."""

@@ -18,6 +18,11 @@ between a half and all of that, so that what two workers leave to each other doe
 HOLD_BACK_US = 50_000
 """So much later than the others this worker looks at what it has left to them."""
 
+UNSERVED_SECONDS = 300.0
+UNSERVED_TRIES = 8
+"""For so long, and so often at least, an instance is left to others before it is blocked: nobody seems to serve it. The
+times are counted for a machine that was asleep meanwhile, and the others with it."""
+
 REMEMBERED_MAX = 10_000
 
 
@@ -27,7 +32,7 @@ class Courtesy:
     def __init__(self, clock: Clock, randomness: Randomness) -> None:
         self._clock = clock
         self._randomness = randomness
-        self._left: OrderedDict[tuple[str, int], float] = OrderedDict()
+        self._left: OrderedDict[tuple[str, int], tuple[float, int, int]] = OrderedDict()
         self._times: set[int] = set()
 
     def leave(self, id: str, number: int) -> int:
@@ -36,14 +41,23 @@ class Courtesy:
         Args:
             id, number: an instance and its last batch, or a task and its attempt: what has moved on begins anew.
         """
-        seconds = min(2 * self._left.pop((id, number), SOON_SECONDS / 2), LATEST_SECONDS)
+        now_us = self._clock.now_us()
+        before, times, since_us = self._left.pop((id, number), (SOON_SECONDS / 2, 0, now_us))
+        seconds = min(2 * before, LATEST_SECONDS)
         drawn = seconds * (1 + self._randomness.fraction()) / 2
-        until_us = self._clock.now_us() + round(drawn * 1_000_000)
-        self._left[id, number] = seconds
+        until_us = now_us + round(drawn * 1_000_000)
+        self._left[id, number] = seconds, times + 1, since_us
         self._times.add(until_us)
         while len(self._left) > REMEMBERED_MAX:
             self._left.popitem(last=False)
         return until_us
+
+    def is_over(self, id: str, number: int) -> bool:
+        """Whether it was left to others for so long that there seem to be none."""
+        if (id, number) not in self._left:
+            return False
+        _, times, since_us = self._left[id, number]
+        return times >= UNSERVED_TRIES and self._clock.now_us() - since_us >= UNSERVED_SECONDS * 1_000_000
 
     def when_to_look(self, due_us: int) -> int:
         """When this worker looks at what falls due then: later than the others, if it has left it to them."""

@@ -13,7 +13,7 @@ from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.apart import Moving, commit_set_apart, read_messages
 from nexus_sdk.engine.birth import continued, first_batch
-from nexus_sdk.engine.courtesy import Courtesy
+from nexus_sdk.engine.courtesy import UNSERVED_SECONDS, Courtesy
 from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.mail import Mail, Outcome
@@ -25,6 +25,7 @@ from nexus_sdk.errors import (
     HistoryCorruptedError,
     InstanceFinished,
     InstanceNotFound,
+    NotServedError,
     PayloadTooLarge,
 )
 from nexus_sdk.store.port import (
@@ -162,6 +163,8 @@ class Turns:
             now_us=self._now_us(),
             surroundings=self._surroundings,
         )
+        if decision.verdict is Verdict.UNSERVED and self._courtesy.is_over(instance_id, instance.record.last_batch):
+            decision = blocked(instance, _unserved(instance.record), (), self._surroundings)
         match decision.verdict:
             case Verdict.FINISHED:
                 self.forget(instance_id)
@@ -432,6 +435,14 @@ class Turns:
 
     def _now_us(self) -> int:
         return self._surroundings.environment.clock.now_us()
+
+
+def _unserved(record: InstanceRecord) -> NotServedError:
+    return NotServedError(
+        f"{record.id}: no worker serves workflow {record.workflow!r} version {record.version!r}, it seems: for "
+        f"{UNSERVED_SECONDS:g} s it was left to others, and none has taken it.",
+        hint="Start a worker that has it, and the instance goes on by itself; or terminate the instance.",
+    )
 
 
 def _position(of: InstanceRecord | TurnDelivery) -> tuple[str, int]:

@@ -23,6 +23,7 @@ from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Mail
 from nexus_sdk.engine.persistence import until_available
+from nexus_sdk.engine.stuck import STUCK_SECONDS, StuckWatch
 from nexus_sdk.engine.turns import Taken, Turns
 from nexus_sdk.engine.waiting import sleep, sleep_until
 from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
@@ -30,6 +31,9 @@ from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Received, St
 
 FAILING_TURNS_MAX = 3
 """An instance whose turns fail so often, for a reason of ours, is blocked visibly instead of tried for ever."""
+
+SWEPT_MAX = 1_000
+"""So many instances are looked at by one sweep; the next sweep looks at the next ones."""
 
 BLOCKED_PAGE = 100
 """So many blocked instances are looked at by one sweep; the next sweep looks at the next ones."""
@@ -47,6 +51,8 @@ class WorkerOptions:
         drain_seconds: how long running activities may take when it is told to stop.
         warm_max: so many instances are kept warm.
         turns_max: so many instances are moved on at a time.
+        migrates: whether it brings the store up to date before it serves.
+        sweeps: whether it looks by itself; if not, whoever has made it calls `sweep`.
     """
 
     task_queues: frozenset[str] | None = None
@@ -56,6 +62,8 @@ class WorkerOptions:
     drain_seconds: float = 10.0
     warm_max: int = 1_000
     turns_max: int = 256
+    migrates: bool = True
+    sweeps: bool = True
 
 
 class Worker:
@@ -94,6 +102,7 @@ class Worker:
         self._seen: set[tuple[str, int]] = set()
         self._is_first_round = True
         self._blocked_cursor: str | None = None
+        self._stuck = StuckWatch()
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, str] = {}
         """The activities that run here: whose each is, by its delivery's token."""
@@ -114,30 +123,39 @@ class Worker:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to serve."""
-        await self._store.migrate()
-        self._service = [
-            asyncio.create_task(self._dispatch(), name="nexus dispatcher"),
-            asyncio.create_task(self._sweep(), name="nexus sweep"),
-            asyncio.create_task(self._keep_leases(), name="nexus leases"),
-        ]
+        """Begin to serve, or go on after a `pause`."""
+        if self._options.migrates:
+            await self._store.migrate()
+        self._is_draining = False
+        self._service = [asyncio.create_task(self._dispatch(), name="nexus dispatcher")]
+        if self._options.sweeps:
+            self._service.append(asyncio.create_task(self._sweep(), name="nexus sweep"))
+        self._service.append(asyncio.create_task(self._keep_leases(), name="nexus leases"))
 
     async def stop(self) -> None:
         """Drain: take nothing more, let activities finish for a while, give back the rest, then return."""
+        await self.pause()
+        self._bell.close()
+        self._turns.close()
+
+    async def pause(self, drain_seconds: float | None = None) -> None:
+        """Drain as `stop` does, and keep what is warm: `start` goes on.
+
+        Args:
+            drain_seconds: how long activities may still take; by default as the options say.
+        """
         self._is_draining = True
         taking = self._service[:-1]
         for task in taking:
             if task is not self._service[0] or not self._is_receiving:  # what it receives now, it gives back itself
                 task.cancel()
         await asyncio.gather(*taking, return_exceptions=True)
-        await self._finish_activities()
+        await self._finish_activities(self._options.drain_seconds if drain_seconds is None else drain_seconds)
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         for task in self._service:
             task.cancel()  # the leases were kept until now
         await asyncio.gather(*self._service, return_exceptions=True)
-        self._bell.close()
-        self._turns.close()
 
     async def abandon(self) -> None:
         """Stop at once and give nothing back, as a crash would: leases run out by themselves."""
@@ -180,9 +198,9 @@ class Worker:
         """How many activities run here."""
         return len(self._activities.running)
 
-    async def _finish_activities(self) -> None:
+    async def _finish_activities(self, drain_seconds: float) -> None:
         if self._tasks:
-            patience = asyncio.create_task(sleep(self._environment.clock, self._options.drain_seconds))
+            patience = asyncio.create_task(sleep(self._environment.clock, drain_seconds))
             while self._tasks and not patience.done():
                 await asyncio.wait({patience, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
             patience.cancel()
@@ -435,12 +453,38 @@ class Worker:
 
     # --- what stands behind the bell ----------------------------------------------------------------------------------
 
+    async def sweep(self) -> int:
+        """Look once for lost bells, for peers that died, for blocked instances of other builds.
+
+        How many instances had waited to be looked at, as far as this look went.
+        """
+        late = await self._store.due(before_us=self._environment.clock.now_us(), limit=SWEPT_MAX)
+        for instance_id in self._stuck.look(late, self._environment.clock.now_us()):
+            await self._name_stuck(instance_id)
+        await self._retry_blocked()
+        return len(late)
+
+    async def _name_stuck(self, instance_id: str) -> None:
+        try:
+            record = await self._store.find(instance_id)
+        except InstanceNotFound:
+            return  # purged meanwhile
+        is_served = self._surroundings.registry.workflow(record.workflow, record.version) is not None
+        self._say(
+            "warning",
+            f"{instance_id} could go on, and has not moved for {STUCK_SECONDS:g} s. Workflow {record.workflow!r} version "
+            f"{record.version!r} is {'served' if is_served else 'not served'} here. Are all workers alive, and not "
+            f"overloaded? Look: nexus show {instance_id}, nexus doctor.",
+            instance_id=instance_id,
+            status=record.status.value,
+            last_batch=record.last_batch,
+        )
+
     async def _sweep(self) -> None:
-        """Look once in a while: for lost bells, for peers that died, for blocked instances of other builds."""
+        """Look once in a while."""
         while True:
             try:
-                await self._store.due(before_us=self._environment.clock.now_us(), limit=1_000)
-                await self._retry_blocked()
+                await self.sweep()
             except Exception as error:  # whatever it is: without the sweep, what was lost stays lost
                 self._say("warning", f"the sweep failed: {error}", exc_info=error)
             await sleep(self._environment.clock, self._options.sweep_seconds, is_background=True)

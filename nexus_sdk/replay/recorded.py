@@ -20,7 +20,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.codec.wire_json import batch_from_json, batch_to_json
 from nexus_sdk.core import events as e
 from nexus_sdk.core.events import Event
-from nexus_sdk.core.history import Batch, BatchHeader
+from nexus_sdk.core.history import Batch, BatchHeader, value_bytes_of
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.engine.apart import whole_batches
 from nexus_sdk.errors import HistoryCorruptedError, InvalidArgument
@@ -251,7 +251,9 @@ def run_of_events(events: Sequence[Event]) -> RecordedRun:
         turns[-1].append(event)
     return run_of_batches(
         [
-            Batch(BatchHeader("replayed", "replayed", number, "", (), START_US), tuple(turn), b"", b"")
+            Batch(
+                BatchHeader("replayed", "replayed", number, "", (), START_US), tuple(turn), b"", b"", value_bytes_of(turn)
+            )
             for number, turn in enumerate(turns, start=1)
         ]
     )

@@ -137,9 +137,17 @@ def _open_provided(scheme: str, url: str) -> Store:
 
 def _missing(scheme: str, why: str) -> ProviderMissing:
     extra = _EXTRAS.get(scheme)
-    hint = (
-        f'pip install "nexus-sdk[{extra}]" brings it, in releases that have it; this one has memory and sqlite.'
+    mend = (
+        f'pip install "nexus-sdk[{extra}]" brings what it needs.'
         if extra is not None
-        else f"Install a package with an entry point {scheme!r} in the group {GROUP!r}. Built in: memory, sqlite."
+        else f"Install a package with an entry point {scheme!r} in the group {GROUP!r}."
     )
+    hint = f"{mend} Served here: {', '.join(_served())}."
     return ProviderMissing(f"Store URLs of the kind {scheme}:// are not served here: {why}.", hint=hint)
+
+
+def _served() -> list[str]:
+    """The schemes that are served here: what is built in, and what is installed."""
+    from importlib.metadata import entry_points
+
+    return [*sorted(_BUILT_IN), *sorted({entry.name for entry in entry_points(group=GROUP)} - set(_BUILT_IN))]

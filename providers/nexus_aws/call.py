@@ -7,14 +7,16 @@ rule: nothing of botocore's leaves this module, neither names nor exceptions.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from nexus_sdk.errors import ProviderMissing, StoreError, StoreUnavailable
+
+T = TypeVar("T")
 
 ATTEMPTS_MAX = 8
 """So often a request is made until the service counts as unavailable."""
@@ -24,6 +26,14 @@ LAST_PAUSE_SECONDS = 5.0
 
 THREADS_MAX = 32
 """So many requests of a process are under way at a time."""
+
+CONFIG: Mapping[str, Any] = {
+    "retries": {"total_max_attempts": 1, "mode": "standard"},  # we try again ourselves, with our own randomness
+    "connect_timeout": 3,
+    "read_timeout": 25,  # longer than SQS lets anybody wait for a message
+    "max_pool_connections": THREADS_MAX,
+}
+"""How clients are made."""
 
 MOMENTARY = frozenset(
     {
@@ -72,7 +82,7 @@ class AwsError(Exception):
 
 
 class Call(Protocol):
-    """A request to a service, as AWS names it: ``("dynamodb", "GetItem", {…})``; the reply."""
+    """A request to a service, as AWS names it: ``("dynamodb", "GetItem", {…})``; the reply, its body as bytes."""
 
     async def __call__(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make the request, once.
@@ -128,6 +138,20 @@ class PatientCall:
         raise StoreUnavailable(f"{service} {operation}: {ATTEMPTS_MAX} attempts were in vain, the last one: {problem}")
 
 
+async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """What several calls return that are made at the same time; raises when all have ended and one has failed."""
+    waiting = list(calls)
+    if len(waiting) == 1:
+        return [await waiting[0]]
+    import asyncio
+
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return cast("list[T]", ended)
+
+
 class BotoCall:
     """Requests through botocore, which is part of boto3 and of Lambda's own Python.
 
@@ -153,7 +177,9 @@ class BotoCall:
         import asyncio
 
         if self._executor is None:
-            self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="nexus aws")
+            from nexus_sdk.runtimes.threads import DaemonThreads  # one that waits for a message keeps no process alive
+
+            self._executor = DaemonThreads(THREADS_MAX, "nexus aws")
         make = partial(copy_context().run, self._make, service, operation, parameters)
         return await asyncio.get_running_loop().run_in_executor(self._executor, make)
 
@@ -185,33 +211,35 @@ class BotoCall:
             ) from error
         if self._session is None:
             self._session = get_session()
-        config = Config(
-            retries={"total_max_attempts": 1, "mode": "standard"},  # we try again ourselves, with our own randomness
-            connect_timeout=3,
-            read_timeout=25,
-            max_pool_connections=THREADS_MAX,
-        )
+        config = Config(**CONFIG)
         return self._session.create_client(
             service, region_name=self._region, endpoint_url=self._endpoint, config=config
         )
 
     def _make(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self.client(service)
-        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
-
         try:
             reply: Mapping[str, Any] = client._make_api_call(operation, dict(parameters))
-        except ClientError as error:
-            said = error.response.get("Error", {})
-            reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", ())]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            code = str(said.get("Code", "")).rpartition("#")[2]
-            raise AwsError(code, str(said.get("Message", "")), status=status, reasons=reasons) from None
-        except (ConnectionError, HTTPClientError) as error:
-            raise AwsError("ConnectionError", str(error)) from None
-        except BotoCoreError as error:
-            raise StoreError(
-                f"{service} {operation}: {error}",
-                hint="Credentials and region are those of the AWS SDKs: the environment, a profile, or a role.",
-            ) from None
-        return reply
+            return {**reply, "Body": reply["Body"].read()} if "Body" in reply else reply
+        except Exception as error:
+            raise refusal(service, operation, error) from None
+
+
+def refusal(service: str, operation: str, error: Exception) -> Exception:
+    """What botocore has raised, in our words."""
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+    if isinstance(error, ClientError):
+        said = error.response.get("Error", {})
+        reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", ())]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = str(said.get("Code", "")).rpartition("#")[2]
+        return AwsError(code, str(said.get("Message", "")), status=status, reasons=reasons)
+    if isinstance(error, ConnectionError | HTTPClientError):
+        return AwsError("ConnectionError", str(error))
+    if isinstance(error, BotoCoreError):
+        return StoreError(
+            f"{service} {operation}: {error}",
+            hint="Credentials and region are those of the AWS SDKs: the environment, a profile, or a role.",
+        )
+    return error

@@ -1,37 +1,35 @@
 """An app as a Lambda function: ``handler = lambda_handler(app)``.
 
-What it understands: batches of SQS messages (its queues as event sources, with ``ReportBatchItemFailures``), the
-schedule of the sweep (an EventBridge rule), and direct calls (`Direct`). An instance is gone on with until it truly
-waits, or until time runs out; then what is unfinished is given back.
+| event | what happens |
+|---|---|
+| a batch of SQS messages | `messages`: they are worked off; what is left is reported as failed |
+| a request over HTTP | `gateway`, and the routes of `nexus_sdk.client.http` |
+| a schedule with a ``start`` | `schedule`: an instance is started |
+| any other schedule | the sweep |
+| anything else | `direct`: a call by another program |
 
-The one rule: no exception leaves the handler because of one message. Those that were not answered are reported as
-failed, and SQS delivers them again.
+An instance is gone on with until it truly waits, or until time runs out. The one rule: no exception leaves the handler
+because of one message or one request. Only an event that would be lost otherwise raises: its source tries again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nexus_aws.sqs import Push, ring_of
+from nexus_aws.budget import Budget
 from nexus_aws.store import AwsStore
 from nexus_sdk.app import Nexus
-from nexus_sdk.client.handle import Handle
-from nexus_sdk.errors import DefinitionError, NexusError, StoreError
-from nexus_sdk.store.port import LOCAL
+from nexus_sdk.errors import DefinitionError, InvalidRequest, NexusError, StoreUnavailable
 
-RESERVED_SECONDS = 2.0
-"""So long before the invocation ends nothing more is begun, and what runs is given back."""
+if TYPE_CHECKING:
+    from nexus_aws.messages import Messages
+    from nexus_sdk.client.client import Client
+    from nexus_sdk.client.http import Response
 
-LEASE_SECONDS = 60.0
-"""How long the work of an invocation that died is left alone. It is prolonged while the work goes on."""
-
-SWEPT_MAX = 100
-"""So many instances are looked at by one sweep."""
-
-
-ACTIONS = frozenset({"start", "status", "event", "cancel", "sweep"})
+# What only some events need is imported when one comes: functions start cold.
 
 
 class Context(Protocol):
@@ -57,132 +55,98 @@ def lambda_handler(app: Nexus) -> Function:
 
 
 class Function:
-    """Serves one app. Warm, it keeps its event loop, its connections and what the store remembers."""
+    """Serves one app. Warm, it keeps its event loop, its connections, its instances and what the store remembers."""
 
     def __init__(self, app: Nexus, store: AwsStore) -> None:
         self._app = app
         self._store = store
         self._runner: asyncio.Runner | None = None
 
-    def __call__(self, event: Mapping[str, Any], context: Context) -> Any:
-        """Handle one event."""
+    def __call__(self, event: Any, context: Context) -> Any:
+        """Handle one event.
+
+        Raises:
+            NexusError: of an event that nobody waits for, and that its source should hand over again.
+        """
         if self._runner is None:
             self._runner = asyncio.Runner()
-        seconds = context.get_remaining_time_in_millis() / 1_000 - RESERVED_SECONDS
-        return self._runner.run(self._handle(event, max(seconds, 0.0)))
+        budget = Budget.of(context.get_remaining_time_in_millis() / 1_000)
+        return self._runner.run(self._handle(event, budget))
 
     def close(self) -> None:
-        """Release the event loop. Lambda never asks for it; a process that goes on may."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+        """Release what is warm, and the event loop. Lambda never asks for it; a process that goes on may."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with runner:
+                runner.run(self._messages.close())
 
-    async def _handle(self, event: Mapping[str, Any], seconds: float) -> Any:
-        if "Records" in event:
-            return await self._messages(event["Records"], seconds)
-        if event.get("source") == "aws.events" or event.get("detail-type") == "Scheduled Event":
-            return await self._sweep()
-        return await Direct(self._app).answer(event, sweep=self._sweep)
+    async def _handle(self, event: Any, budget: Budget) -> Any:
+        if isinstance(event, Mapping) and "action" not in event:
+            if "Records" in event:
+                return await self._messages.work_off(_messages_in(event["Records"]), budget)
+            from nexus_aws import gateway, schedule
 
-    async def _sweep(self) -> dict[str, Any]:
-        """Look for what nobody has rung for; the bells that this rings come as messages."""
-        now_us = self._app.environment.clock.now_us()
-        looked_at = await self._store.due(before_us=now_us, limit=SWEPT_MAX)
-        return {"looked_at": len(looked_at)}
+            if gateway.is_http(event):
+                return gateway.event_answer(await self._respond(event, budget))
+            if (start := schedule.start_in(event)) is not None:
+                return await schedule.begin(self._client, event, start, seconds=budget.waiting)
+            if schedule.is_sweep(event):
+                return await self._messages.sweep(budget)
+        elif isinstance(event, Mapping) and event["action"] == "sweep":
+            return await self._messages.sweep(budget)
+        return await self._call(event, budget)
 
-    async def _messages(self, records: list[Mapping[str, Any]], seconds: float) -> dict[str, Any]:
-        """Work off a batch; what is left of it fails, and comes again."""
-        rings = [_ring(record) for record in records]
-        push = Push(rings)
-        self._store.sqs.push = push
+    async def _respond(self, event: Mapping[str, Any], budget: Budget) -> Response:
+        """The answer to a request over HTTP, whatever goes wrong."""
+        from nexus_aws.gateway import request_of
+        from nexus_sdk.client import http
+
         try:
-            await self._work(push, seconds)
-        except StoreError as error:
-            self._app.environment.say("warning", f"the store is unavailable: {error.message}", {"hint": error.hint})
-        finally:
-            self._store.sqs.push = None
-        failed = [
-            record["messageId"]
-            for record, ring in zip(records, rings, strict=True)
-            if ring.receipt in push.unanswered | push.put_off
-        ]
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-    async def _work(self, push: Push, seconds: float) -> None:
-        from nexus_sdk.engine.worker import Worker, WorkerOptions
-
-        queues = self._app.registry.task_queues | {queue for queue in push.waiting if not queue.startswith("nexus:")}
-        options = WorkerOptions(
-            frozenset(queues | {LOCAL}) if LOCAL in push.waiting else frozenset(queues),
-            lease_seconds=LEASE_SECONDS,
-            sweep_seconds=max(seconds, 1.0) * 10,  # the schedule sweeps
-            drain_seconds=0.0,
-        )
-        app = self._app
-        worker = Worker(self._store, app.registry, app.codec, app.environment, options)
-        await worker.start()
-        try:
-            async with asyncio.timeout(seconds):
-                await push.is_empty.wait()
-                await asyncio.sleep(0)  # what was taken last is begun
-                await worker.until_idle()
+            async with asyncio.timeout(budget.waiting + budget.reserved / 2):
+                return await http.answer(self._client, request_of(event), seconds=budget.waiting)
         except TimeoutError:
-            pass  # what runs is given back by `stop`, and goes on elsewhere
-        finally:
-            await worker.stop()
-
-
-class Direct:
-    """Direct calls: ``{"action": "start", "workflow": "fulfil", "id": "order-42", "arguments": {…}}``.
-
-    | action | beside `id` | answer |
-    |---|---|---|
-    | ``start`` | ``workflow``, ``arguments`` by name, ``request_id`` | ``id`` |
-    | ``status`` | | ``id``, ``status``, ``workflow``, ``run`` |
-    | ``event`` | ``name``, ``payload``, ``event_id`` | |
-    | ``cancel`` | ``reason`` | |
-    | ``sweep`` | (no id) | ``looked_at`` |
-
-    Whatever is wrong comes back as ``{"error": {"code": …, "message": …}}``.
-    """
-
-    def __init__(self, app: Nexus) -> None:
-        self._client = app.client()
-        self._app = app
-
-    async def answer(self, event: Mapping[str, Any], *, sweep: Callable[[], Any]) -> Any:
-        """The answer to a call."""
-        try:
-            action = event.get("action")
-            if action == "sweep":
-                return await sweep()
-            if action == "start":
-                return await self._start(event)
-            if action not in ACTIONS:
-                return {"error": {"code": "", "message": f"no such action: {action!r}", "hint": Direct.__doc__}}
-            handle = self._client.get(str(event.get("id", "")))
-            if action == "status":
-                status = await handle.status()
-                names = {"id": status.id, "status": status.status.value, "workflow": status.workflow}
-                return {**names, "run": status.run}
-            if action == "event":
-                await handle.send_event(str(event["name"]), event.get("payload"), event_id=event.get("event_id"))
-                return {}
-            await handle.cancel(str(event.get("reason", "")))
-            return {}
+            return http.refusal(_out_of_time())
         except NexusError as error:
-            return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        except KeyError as missing:
-            return {"error": {"code": "", "message": f"the event has no {missing}", "hint": Direct.__doc__}}
+            return http.refusal(error)
+        except Exception as error:  # a mistake of ours or of a query's handler: the gateway would say nothing of it
+            self._app.environment.say("error", f"a request failed: {error!r}", {"exc_info": error})
+            return http.refusal(NexusError(f"unexpected: {type(error).__name__}", hint="The function's log has more."))
 
-    async def _start(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        name, arguments = str(event["workflow"]), dict(event.get("arguments", {}))
-        definition = self._app.registry.latest(name)
-        bound: Any = name if definition is None else definition(**arguments)
-        handle: Handle[Any] = await self._client.start(bound, id=event.get("id"), request_id=event.get("request_id"))
-        return {"id": handle.id}
+    async def _call(self, event: Any, budget: Budget) -> Any:
+        """The answer to a direct call."""
+        from nexus_aws import direct
+
+        return await direct.answer(self._client, event, seconds=budget.waiting)
+
+    @cached_property
+    def _client(self) -> Client:
+        return self._app.client()
+
+    @cached_property
+    def _messages(self) -> Messages:
+        from nexus_aws.messages import Messages
+
+        return Messages(self._app, self._store)
 
 
-def _ring(record: Mapping[str, Any]) -> Any:
-    message = {"Body": record["body"], "ReceiptHandle": record["receiptHandle"]}
-    return ring_of({**message, "Attributes": record.get("attributes", {})})
+def _messages_in(records: Any) -> list[Mapping[str, Any]]:
+    """The messages of a batch.
+
+    Raises:
+        InvalidRequest: another service's records; to answer them would lose them.
+    """
+    listed = list(records) if isinstance(records, list) else [records]
+    if wrong := [record for record in listed if not isinstance(record, Mapping) or "receiptHandle" not in record]:
+        source = wrong[0].get("eventSource") or wrong[0].get("EventSource") if isinstance(wrong[0], Mapping) else None
+        raise InvalidRequest(
+            f"This function takes messages of its SQS queues, got records of {source or 'something else'}.",
+            hint="Take away the event source, or give it a function of its own that calls this one.",
+        )
+    return listed
+
+
+def _out_of_time() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The function's time was over before there was an answer; whether the request was done is not known.",
+        hint="The same request again does no harm with an Idempotency-Key. Give the function more time, or memory.",
+    )

@@ -35,6 +35,9 @@ DELAY_SECONDS_MAX = 900
 VISIBILITY_SECONDS_MAX = 43_200
 """How long SQS hides a message that was received."""
 
+LISTEN_SECONDS = 20
+"""How long SQS lets somebody wait for a message."""
+
 RETENTION_SECONDS = 1_209_600
 """How long SQS keeps a message: two weeks, the longest there is. What it stood for is in the table, and stays."""
 
@@ -46,3 +49,6 @@ PAYLOAD_BYTES_MAX = 48_000
 
 COMMIT_BYTES_MAX = 4_000_000
 """A batch of one commit; it lies in the bucket when it is too large for a row."""
+
+RESPONSE_BYTES_MAX = 6_000_000
+"""What a function answers, as JSON."""

@@ -54,7 +54,7 @@ class Bucket:
             if error.code == "NoSuchKey":
                 return None
             raise
-        return bytes(reply["Body"].read())
+        return bytes(reply["Body"])
 
     async def delete_blobs(self, instance_id: str) -> None:
         """See `Rows.delete_blobs`."""

@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-from nexus_aws.call import ATTEMPTS_MAX, AwsError, PatientCall
+from nexus_aws.call import ATTEMPTS_MAX, AwsError, PatientCall, together
 from nexus_aws.limits import (
     BATCH_MESSAGES_MAX,
     DELAY_SECONDS_MAX,
@@ -23,6 +23,7 @@ from nexus_aws.limits import (
     RETENTION_SECONDS,
     VISIBILITY_SECONDS_MAX,
 )
+from nexus_aws.listening import Ear
 from nexus_sdk.errors import StoreError, StoreUnavailable
 from nexus_sdk.store.port import TURNS
 from nexus_sdk.store.split.rings import Ring
@@ -76,8 +77,11 @@ class Push:
 class SqsQueues:
     """See `Queues`.
 
-    `prefix`: what the names of the queues begin with. `push`: while it is there, nothing else is taken.
+    `prefix`: what the names of the queues begin with. `push`: while it is there, nothing else is taken. `ear`: hears
+    what comes to queues that were asked in vain.
     """
+
+    ear: Ear | None = None
 
     def __init__(self, call: PatientCall, prefix: str) -> None:
         self.push: Push | None = None
@@ -104,8 +108,7 @@ class SqsQueues:
             if not ring.is_taken and seconds_until(ring.visible_us, now_us) <= DELAY_SECONDS_MAX:
                 by_queue.setdefault(ring.queue, []).append(ring)
         for queue, own in by_queue.items():
-            for batch in batches([self._entry(ring, now_us) for ring in own]):
-                await self._send(queue, batch)
+            await together(self._send(queue, batch) for batch in batches([self._entry(ring, now_us) for ring in own]))
         return rings
 
     async def take(self, queue: str, *, limit: int, now_us: int, until_us: int, holder: str) -> Sequence[Ring]:
@@ -117,19 +120,27 @@ class SqsQueues:
         seconds = min(max(seconds_until(until_us, now_us), 1), VISIBILITY_SECONDS_MAX)
         if self.push is not None:
             return self.push.take(queue, limit)
-        found = await self._receive(queue, seconds, BATCH_MESSAGES_MAX if queue in self._ranked else limit)
+        asked = BATCH_MESSAGES_MAX if queue in self._ranked else limit
+        found = self.ear.take(queue, asked) if self.ear is not None else []
+        if not found and not (self.ear is not None and self.ear.is_listening(queue)):
+            found = await self.receive(queue, seconds, asked)
+            if not found and self.ear is not None:
+                self.ear.want(queue, seconds, asked)
         if not found:
             self._forget_due(queue, now_us)
         self._rank(found)
         found.sort(key=lambda ring: (-ring.priority, ring.number))
-        for ring in found[limit:]:
-            await self._change(ring, 0)
+        await self.show(found[limit:])
         for ring in found[:limit]:
             self._expect(ring, now_us + seconds * 1_000_000, now_us)
         return found[:limit]
 
     async def hide(self, ring: Ring, *, until_us: int, now_us: int, is_taken: bool) -> None:
         """See `Queues.hide`. What is nobody's for longer than a message can be hidden, the sweep rings for."""
+        if not ring.receipt and not is_taken:  # claimed as it was sent, and given back: now it needs a message
+            self._expected.get(ring.queue, {}).pop(ring.number, None)
+            await self.put([replace(ring, is_taken=False, visible_us=until_us)], now_us=now_us)
+            return
         seconds = max(seconds_until(until_us, now_us), 0)
         if self.push is not None and not is_taken:
             self.push.put_off.add(ring.receipt)
@@ -139,16 +150,25 @@ class SqsQueues:
         else:
             await self._change(ring, min(seconds, VISIBILITY_SECONDS_MAX))
 
-    async def remove(self, ring: Ring) -> None:
-        """See `Queues.remove`."""
-        self._expected.get(ring.queue, {}).pop(ring.number, None)
-        if self.push is not None:
-            self.push.unanswered.discard(ring.receipt)
-        await self._delete(ring)
+    async def remove(self, rings: Sequence[Ring]) -> None:
+        """See `Queues.remove`: ten of a queue with one request."""
+        by_queue: dict[str, list[Ring]] = {}
+        for ring in rings:
+            self._expected.get(ring.queue, {}).pop(ring.number, None)
+            if self.push is not None and ring.receipt in self.push.unanswered:
+                self.push.unanswered.discard(ring.receipt)  # the event source removes what is answered
+            elif ring.receipt:
+                by_queue.setdefault(ring.queue, []).append(ring)
+        for queue, own in by_queue.items():
+            if len(own) == 1:
+                await self._delete(own[0])
+                continue
+            starts = range(0, len(own), BATCH_MESSAGES_MAX)
+            await together(self._delete_batch(queue, own[start : start + BATCH_MESSAGES_MAX]) for start in starts)
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
         """See `Queues.dead_letters`."""
-        letters = await self._receive(DEAD, DEAD_HIDDEN_SECONDS, BATCH_MESSAGES_MAX)
+        letters = await self.receive(DEAD, DEAD_HIDDEN_SECONDS, BATCH_MESSAGES_MAX)
         return [replace(letter, receives=RECEIVES_MAX) for letter in letters]
 
     async def remove_dead_letter(self, letter: Ring) -> None:
@@ -203,15 +223,20 @@ class SqsQueues:
             await self._call.patience.pause(attempt)
         raise StoreUnavailable(f"SQS took only some messages to {queue!r}; {ATTEMPTS_MAX} attempts were in vain.")
 
-    async def _receive(self, queue: str, seconds: int, limit: int) -> list[Ring]:
+    async def receive(self, queue: str, seconds: int, limit: int, wait_seconds: int = 0) -> list[Ring]:
+        """Messages of one request, hidden from others for so many seconds; waits so long for the first."""
         asked = {
             "MaxNumberOfMessages": min(limit, BATCH_MESSAGES_MAX),
             "VisibilityTimeout": seconds,
-            "WaitTimeSeconds": 0,
+            "WaitTimeSeconds": wait_seconds,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
         }
         reply = await self._on(queue, "ReceiveMessage", asked)
         return [ring_of(message) for message in reply.get("Messages", ())]
+
+    async def show(self, rings: Sequence[Ring]) -> None:
+        """Give messages back that were received and not taken."""
+        await together(self._change(ring, 0) for ring in rings)
 
     async def _change(self, ring: Ring, seconds: int) -> None:
         if ring.receipt:
@@ -222,6 +247,11 @@ class SqsQueues:
     async def _delete(self, ring: Ring) -> None:
         if ring.receipt:
             await self._quietly(ring.queue, "DeleteMessage", {"ReceiptHandle": ring.receipt})
+
+    async def _delete_batch(self, queue: str, rings: Sequence[Ring]) -> None:
+        """Delete several; those that SQS has not deleted are delivered again, and then found to be old."""
+        entries = [{"Id": str(index), "ReceiptHandle": ring.receipt} for index, ring in enumerate(rings)]
+        await self._quietly(queue, "DeleteMessageBatch", {"Entries": entries})
 
     async def _quietly(self, queue: str, operation: str, parameters: Mapping[str, Any]) -> None:
         try:

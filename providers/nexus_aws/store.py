@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import SystemRandom
 
+from nexus_aws.aio import SharedCall
 from nexus_aws.call import BotoCall, Call, Patience, PatientCall
 from nexus_aws.dynamodb import DynamoRows
 from nexus_aws.limits import COMMIT_BYTES_MAX, DELAY_SECONDS_MAX, PAYLOAD_BYTES_MAX, VISIBILITY_SECONDS_MAX
+from nexus_aws.listening import Ear, ListeningBell, wait_in_doubt
 from nexus_aws.s3 import Bucket
 from nexus_aws.sqs import SqsQueues
-from nexus_sdk.store.bell import BellBoard, LocalBell
 from nexus_sdk.store.port import Capabilities, Doorbell
-from nexus_sdk.store.split.rows import RowTable
+from nexus_sdk.store.split.row_table import RowTable
 from nexus_sdk.store.split.steps import Between
 from nexus_sdk.store.split.store import SETTLED_MAX, SplitStore
 
 CHANCE = SystemRandom()
 
 POLL_SECONDS = 1.0
-"""How often a process that waits looks for what other processes have done: SQS and DynamoDB ring nobody up."""
+"""How often a process that waits for an instance to move looks for what others have done: DynamoDB rings nobody up."""
 
 OUTBOX_GRACE_SECONDS = 10.0
 """How long a committer has to make its sends, and a message to be answered, before the sweep looks."""
@@ -35,6 +36,8 @@ class AwsStore(SplitStore):
         region: where a bucket is made.
         fraction, sleep, bits: randomness and time, for pauses and ids.
         between: called before and after each write and each call to a queue.
+        poll_seconds: who waits for an instance, or (without `listen_seconds`) for work, looks so often.
+        listen_seconds: who waits for work listens to his queues, so long with each request; 0: he does not.
     """
 
     capabilities = Capabilities(
@@ -59,6 +62,7 @@ class AwsStore(SplitStore):
         between: Between | None = None,
         outbox_grace_seconds: float = OUTBOX_GRACE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
+        listen_seconds: int = 0,
     ) -> None:
         self._call = call
         self._is_made = False
@@ -74,6 +78,14 @@ class AwsStore(SplitStore):
             between=between,
             outbox_grace_seconds=outbox_grace_seconds,
         )
+        self._bells = 0
+        self._ear = self.sqs.ear = Ear(
+            self.sqs.receive,
+            self.sqs.show,
+            self._board.ring_all,
+            wait_seconds=listen_seconds,
+            pause_seconds=poll_seconds,
+        )
 
     async def migrate(self) -> int:
         """Make the table, the bucket and the queues, as far as they are missing."""
@@ -87,40 +99,23 @@ class AwsStore(SplitStore):
 
     async def close(self) -> None:
         """Release the connections."""
-        if isinstance(self._call, BotoCall):
+        self._ear.close()
+        if isinstance(self._call, SharedCall):
+            await self._call.close()
+        elif isinstance(self._call, BotoCall):
             self._call.close()
 
     def doorbell(self) -> Doorbell:
-        """A new bell; it also rings by itself, since what other processes put on a queue is not heard here."""
-        return PollingBell(self._board, self._poll_seconds)
+        """A new bell. It rings for what other processes put on the queues, too: SQS is listened to."""
+        if isinstance(self._call, SharedCall):
+            self._call.serve()
+        self._bells += 1
+        return ListeningBell(self._board, self._ear, self._poll_seconds, self._bell_is_closed)
+
+    def _bell_is_closed(self) -> None:
+        self._bells -= 1
+        if self._bells <= 0:
+            self._ear.close()
 
     async def _wait_for_a_move(self, bell: Doorbell) -> None:
-        await _wait(bell, self._poll_seconds)
-
-
-class PollingBell:
-    """See `Doorbell`: rings in doubt, every so many seconds."""
-
-    def __init__(self, board: BellBoard, seconds: float) -> None:
-        self._bell: LocalBell = board.new_bell()
-        self._seconds = seconds
-
-    async def wait(self) -> None:
-        """See `Doorbell.wait`."""
-        await _wait(self._bell, self._seconds)
-
-    def ring(self) -> None:
-        """See `Doorbell.ring`."""
-        self._bell.ring()
-
-    def close(self) -> None:
-        """See `Doorbell.close`."""
-        self._bell.close()
-
-
-async def _wait(bell: Doorbell, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await bell.wait()
-    except TimeoutError:
-        return
+        await wait_in_doubt(bell, self._poll_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -21,7 +22,8 @@ def open_store(url: str) -> AwsStore:
 
     ``dynamodb://TABLE`` with the options ``region`` and ``endpoint`` (those of the AWS SDKs' environment by default,
     such as ``AWS_REGION`` and ``AWS_ENDPOINT_URL``) and ``bucket`` (by default the table's name with ``-nexus``).
-    Credentials are never part of a URL: the SDKs find them.
+    Credentials are never part of a URL: the SDKs find them. In a Lambda function requests go through boto3, which is
+    there; elsewhere workers speak through aioboto3 where that is installed, and listen to their queues.
 
     Raises:
         StoreError: the URL makes no sense.
@@ -37,11 +39,18 @@ def open_store(url: str) -> AwsStore:
     bucket = options.get("bucket", f"{re.sub(r'[^a-z0-9-]', '-', table.lower()).strip('-')}-nexus")
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
         raise _malformed(f"bucket={bucket!r} is no name of a bucket")
-    from nexus_aws.call import BotoCall
     from nexus_aws.store import AwsStore
 
-    region = options.get("region")
-    return AwsStore(table, bucket, BotoCall(region=region, endpoint=options.get("endpoint")), region=region)
+    region, endpoint = options.get("region"), options.get("endpoint")
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        from nexus_aws.call import BotoCall
+
+        return AwsStore(table, bucket, BotoCall(region=region, endpoint=endpoint), region=region)
+    from nexus_aws.aio import SharedCall
+    from nexus_aws.limits import LISTEN_SECONDS
+
+    call = SharedCall(region=region, endpoint=endpoint)
+    return AwsStore(table, bucket, call, region=region, listen_seconds=LISTEN_SECONDS)
 
 
 def _malformed(why: str) -> StoreError:

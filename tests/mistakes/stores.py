@@ -257,7 +257,7 @@ ROWS = [
         f"mysql://anna:{SECRET}@host/db",
         "mysql://",
         "no installed provider",
-        "Built in",
+        "Served here",
         code="NX405",
     ),
     _address(

@@ -308,10 +308,10 @@ def outcomes_are_said_for_any_run() -> Iterable[Patch]:
 
 
 @mutant
-def cancels_of_unstarted_children_mean_nothing() -> Iterable[Patch]:
-    """A cancel that is there before the first turn is dropped."""
+def cancels_before_the_start_mean_nothing() -> Iterable[Patch]:
+    """What cancels an instance that is to begin later is dropped. (A child has begun when it can be cancelled.)"""
     said = "return event.parent is None or"
-    yield edited(Execution, "accepts", said, "return self.main is not None and event.parent is None or")
+    yield edited(Execution, "accepts", said, f"if self.main is None:\n            return False\n        {said}")
 
 
 @mutant

@@ -30,6 +30,10 @@ DIRECT_MAX = 30
 NEAR_US = 900_000_000
 """A message for later than that is not counted upon: the queues of some clouds delay no longer. The sweep puts it."""
 
+PATIENCE_DOUBLINGS = 5
+"""A message that nobody has answered is put once more, and after twice the time again, so often: it may not be lost,
+but wait in a long queue."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -39,6 +43,7 @@ class Entry:
         sends: to others, and what was too much for the turn's own write.
         tasks: own tasks that are written already, and whose messages are to be put on their queues.
         replies: to those sends of which it is known what they came to.
+        made: so many of the sends were made, as far as it is written down: who goes on, begins there.
     """
 
     number: int
@@ -46,6 +51,7 @@ class Entry:
     now_us: int
     tasks: tuple[str, ...] = ()
     replies: dict[int, InboxMessage | None] = field(default_factory=dict)
+    made: int = 0
 
     @property
     def has_sends(self) -> bool:
@@ -254,7 +260,8 @@ class SplitItem(Item):
         if state.hold.token is not None and not rings:
             return state.due_us()
         is_put = state.due_us() - put_us <= NEAR_US
-        return max(state.due_us(), put_us) + (grace_us if is_put else 0)
+        patience_us = grace_us << min(rings, PATIENCE_DOUBLINGS)
+        return max(state.due_us(), put_us) + (patience_us if is_put else 0)
 
     def put_at(self, task_id: str, now_us: int) -> None:
         """The message of a task is put now, for the first time or because somebody gave it back."""

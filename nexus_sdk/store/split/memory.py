@@ -159,9 +159,10 @@ class MemoryQueues:
         """See `Queues.hide`."""
         self._store.queue.hide(ring.queue, ring.number, until_us, is_taken=is_taken)
 
-    async def remove(self, ring: Ring) -> None:
+    async def remove(self, rings: Sequence[Ring]) -> None:
         """See `Queues.remove`."""
-        self._store.queue.remove(ring.queue, ring.number)
+        for ring in rings:
+            self._store.queue.remove(ring.queue, ring.number)
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
         """See `Queues.dead_letters`: one at a time."""

@@ -11,7 +11,8 @@ from random import Random
 from nexus_sdk.store.port import Capabilities
 from nexus_sdk.store.split.memory import MemoryQueues
 from nexus_sdk.store.split.rings import RingQueue
-from nexus_sdk.store.split.rows import HEAD, Row, RowTable, Write
+from nexus_sdk.store.split.row_table import RowTable
+from nexus_sdk.store.split.rows import HEAD, Row, Write
 from nexus_sdk.store.split.steps import Between
 from nexus_sdk.store.split.store import SplitStore
 

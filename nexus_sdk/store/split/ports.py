@@ -92,8 +92,8 @@ class Queues(Protocol):
     async def hide(self, ring: Ring, *, until_us: int, now_us: int, is_taken: bool) -> None:
         """Change when a message is visible again; `is_taken`: meanwhile somebody works on it."""
 
-    async def remove(self, ring: Ring) -> None:
-        """It is done with."""
+    async def remove(self, rings: Sequence[Ring]) -> None:
+        """They are done with."""
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
         """Some of what was delivered too often and never acknowledged, with the number of deliveries; it stays."""

@@ -37,19 +37,21 @@ from nexus_sdk.store.port import (
     TurnDelivery,
 )
 from nexus_sdk.store.split.item import DIRECT_MAX
-from nexus_sdk.store.split.ports import Slot
-from nexus_sdk.store.split.rings import Ring
-from nexus_sdk.store.split.steps import (
+from nexus_sdk.store.split.leases import SplitLeases
+from nexus_sdk.store.split.looks import (
     Held,
     Left,
-    SplitSteps,
     check_held,
     check_messages,
     check_settle,
     item_of,
     left_of,
+    still_held,
     task_ids,
 )
+from nexus_sdk.store.split.outbox import SplitOutbox
+from nexus_sdk.store.split.ports import Slot
+from nexus_sdk.store.split.rings import Ring
 
 SETTLED_MAX = 30
 """So many deliveries are settled by the write of a turn: workers bring no more (`Capabilities.settles_max`)."""
@@ -67,7 +69,7 @@ class Written:
     has_new_status: bool = False
 
 
-class SplitStore(SplitSteps):
+class SplitStore(SplitOutbox, SplitLeases):
     """See `nexus_sdk.store.port.Store` for the verbs and their laws; and `ports` for what a provider supplies.
 
     Args:
@@ -151,7 +153,7 @@ class SplitStore(SplitSteps):
         item, claim = item_of(slot, commit.record.id), commit.claim
         if not item.check_fence(commit):
             # Whoever made it may have died before it said so.
-            return Written(False, _still_held(slot, commit), None, item.due_us(), item.due_us(), has_new_status=True)
+            return Written(False, still_held(slot, commit), None, item.due_us(), item.due_us(), has_new_status=True)
         for delivery in commit.settles:
             if instance_of(delivery) == item.record.id:
                 check_settle(slot, delivery)
@@ -172,7 +174,7 @@ class SplitStore(SplitSteps):
         others = dict.fromkeys(send.instance_id for send in commit.sends if isinstance(send, Task))
         for instance_id in others:
             if instance_id != commit.record.id:
-                found = await self._table.change(instance_id, partial(_still_held, commit=commit))
+                found = await self._table.change(instance_id, partial(still_held, commit=commit))
                 deliveries = (*deliveries, *found)
         return deliveries
 
@@ -236,7 +238,7 @@ class SplitStore(SplitSteps):
 
         rings = await self._change("retry:write", task.instance_id, follow, tasks=[task.id], is_of_task=True)
         await self._put("retry:put", rings, now_us)
-        await self._ack_message(delivery)
+        await self._ack_messages(delivery)
 
     async def release(self, delivery: Delivery, *, now_us: int, not_before_us: int | None = None) -> None:
         """Free the lease in the database, then show the message again."""
@@ -278,7 +280,7 @@ class SplitStore(SplitSteps):
         is_mine, due_us = await self._change("ack:write", instance_of(delivery), settle, tasks=task_ids(delivery))
         if is_mine:
             await self._ring(instance_of(delivery), due_us, 0)
-            await self._ack_message(delivery)
+            await self._ack_messages(delivery)
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -397,14 +399,3 @@ def _give_up(slot: Slot, letter: Ring, now_us: int) -> tuple[int | None, list[He
     state.dead_letter = f"its message was delivered {letter.receives} times and nobody answered for it"
     ring = item.ring_again(letter.task_id, now_us)
     return item.due_us(), [(ring, None)] if ring is not None else []
-
-
-def _still_held(slot: Slot, commit: Commit) -> tuple[TaskDelivery, ...]:
-    """For a commit that is repeated: the tasks that it sent and that its claim's holder has, in order."""
-    item = slot.item
-    if commit.claim is None or item is None:
-        return ()
-    tasks = (send for send in commit.sends if isinstance(send, Task) and send.instance_id == item.record.id)
-    states = (item.tasks.get(task_id) for task_id in dict.fromkeys(task.id for task in tasks))
-    held = (state.held_by(commit.claim.lease.holder) for state in states if state is not None)
-    return tuple(delivery for delivery in held if delivery is not None)

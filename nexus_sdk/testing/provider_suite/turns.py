@@ -106,6 +106,27 @@ class FenceLaws:
         with pytest.raises(ConflictError):
             await store.commit(turn(before), now_us=T0)
 
+    async def test_a_rewound_run_begins_with_as_many_batches_as_are_copied(self, store: Store) -> None:
+        before = await started(store)
+        after = replace(before, run_id="run-2", run=2, last_batch=250)
+        copied = tuple(StoredBatch("run-2", number, f"copied-{number}", b"%d" % number) for number in range(1, 251))
+        commit = Commit(after, before.run_id, before.last_batch, copied)
+        await store.commit(commit, now_us=T0)
+        await store.commit(commit, now_us=T0)
+        loaded = await store.load("a")
+        assert loaded.record.run_id == "run-2"
+        assert [batch.number for batch in loaded.batches] == list(range(1, 251))
+
+    async def test_one_that_comes_too_late_leaves_no_trace_of_its_run(self, store: Store) -> None:
+        before = await started(store)
+        await store.commit(turn(before), now_us=T0)
+        after = replace(before, run_id="run-2", run=2, last_batch=250)
+        copied = tuple(StoredBatch("run-2", number, f"copied-{number}", b"%d" % number) for number in range(1, 251))
+        for _ in range(2):
+            with pytest.raises(ConflictError):
+                await store.commit(Commit(after, before.run_id, before.last_batch, copied), now_us=T0)
+        assert (await store.load("a")).record.run_id == before.run_id
+
     async def test_a_turn_that_ends_one_run_and_opens_the_next_appends_to_both(self, store: Store) -> None:
         before = await started(store, "a")
         after = replace(before, run_id="run-2", run=2, last_batch=1)

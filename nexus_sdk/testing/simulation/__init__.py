@@ -14,10 +14,10 @@ What goes wrong is a table: `rates`. Faults strike between a process and its sto
 in an index (`stores`), among others who come first (`staff.Rivals`), or in what is stored (`damage`).
 
 The `witness` sees everything that reaches the store, and holds it to the laws; `timeliness`, `attempts`, `bounds` and
-`replays` are its rules, and `rest` says what must hold when nothing is left to be done. `coverage` says what was
-reached, and what never is, and why.
+`replays` are its rules, and `rest` says what must hold when nothing is left to be done; `footprint` counts the rows of
+each write. `coverage` says what was reached, and what never is, and why.
 
-Not simulated: two faults at one store call; a bucket for large payloads that fails by itself; writes of several items
-in one transaction, which are a provider's own; a change of bytes that nothing vouches for (names, ids and times in
-messages and tasks).
+Not simulated: two faults at one store call; a bucket for large payloads that fails by itself; how a provider makes one
+transaction of several rows (`tests/store/test_split_rows.py`), but not more rows than it takes; a change of bytes that
+nothing vouches for (names, ids and times in messages and tasks).
 """

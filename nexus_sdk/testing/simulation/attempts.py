@@ -1,10 +1,12 @@
-"""What must hold between the attempts of an activity: their delays are kept, and so is what heartbeats have left."""
+"""What must hold between the attempts of an activity: their delays are kept, and what heartbeats have left; each is one
+holder's; and none is counted that was given back, or forgotten that was lost."""
 
 from __future__ import annotations
 
 from nexus_sdk.codec import wire
 from nexus_sdk.engine.retrying import full_delay_us, rule_for
-from nexus_sdk.store.port import Task, TaskDelivery
+from nexus_sdk.errors import HistoryCorruptedError
+from nexus_sdk.store.port import Delivery, Task, TaskDelivery
 from nexus_sdk.testing.laws import LawBroken
 
 
@@ -15,6 +17,10 @@ class Attempts:
         self._with_details: dict[str, int] = {}
         """Of each task of which details are kept: the attempt that has left them."""
         self._known: set[str] = set()
+        self._given_back: set[str] = set()
+        """The tokens of deliveries that somebody has tried to give back."""
+        self._holders: dict[tuple[str, int], str] = {}
+        """Of each task and attempt: the token of who was given it last."""
         self._latest_us = 0
 
     def note_time(self, now_us: int) -> None:
@@ -25,8 +31,13 @@ class Attempts:
         """The store has said that it keeps the details of a heartbeat."""
         self._with_details[task.id] = task.attempt
 
+    def note_given_back(self, delivery: Delivery) -> None:
+        """Somebody gives back what he has not used. Whether it was still his, the store decides."""
+        self._given_back.add(delivery.token)
+
     def note_lease(self, delivery: TaskDelivery, now_us: int) -> None:
-        """Laws 8 and 4: nothing is given out before its time, or without what an earlier attempt has left.
+        """Laws 8, 4 and 10: nothing is given out before its time, or without what an earlier attempt has left; the
+        number of an attempt counts those that failed and those that were lost, and each is given to one holder.
 
         Args:
             now_us: the time by the clock of whoever was given it.
@@ -42,6 +53,23 @@ class Attempts:
         # A reply that was long on its way may tell of an earlier attempt.
         if task.details is None and task.attempt >= self._with_details.get(task.id, task.attempt + 1):
             raise LawBroken(f"law 4, {task.instance_id}: task {task.id} has lost the details of its heartbeats")
+        self._check_number(delivery)
+        before = self._holders.get((task.id, task.attempt))
+        self._holders[task.id, task.attempt] = delivery.token
+        if before is not None and before not in self._given_back:
+            raise LawBroken(f"law 10, {task.instance_id}: attempt {task.attempt} of task {task.id} was given out twice")
+
+    def _check_number(self, delivery: TaskDelivery) -> None:
+        task = delivery.task
+        try:
+            failed = len(wire.decode_request(task.body).failures)
+        except HistoryCorruptedError:
+            return  # it was damaged
+        if task.attempt != failed + delivery.deliveries:
+            counted = f"{failed} that failed and {delivery.deliveries - 1} that were lost"
+            raise LawBroken(
+                f"law 4, {task.instance_id}: attempt {task.attempt} of task {task.id} is said to follow {counted}"
+            )
 
     def note_retry(self, task: Task, now_us: int) -> None:
         """Law 8: an attempt that failed is followed by another after the delay that its rule says.

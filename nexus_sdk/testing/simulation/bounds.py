@@ -1,4 +1,4 @@
-"""Whether what lies in a store fits into what the clouds have: items, entities, documents, queue messages.
+"""Whether what lies in a store fits into what the clouds have: items, entities, documents, writes of several, messages.
 
 Looked at when a run is at rest, and whenever something is written through the port (`breaches_of_commit`, …): an item
 that is too large would be refused there, and the engine would be told so for ever.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, NewInstance, Send, Task
-from nexus_sdk.testing.simulation.stores import CLOUDS, MemoryStores, queue_of
+from nexus_sdk.testing.simulation.stores import CLOUDS, MemoryStores, SimulatedSplitStore, queue_of
 
 Written = Send | InstanceRecord | bytes
 """What is made an item of; bytes: a batch."""
@@ -37,10 +37,12 @@ def written_by(commit: Commit) -> Iterator[Written]:
 
 
 def breaches_of_bounds(store: MemoryStores, profile: str) -> Iterator[str]:
-    """Messages that their queue would not take."""
+    """Messages that their queue would not take, and writes of more rows than a transaction has."""
     cloud, queue = CLOUDS.get(profile), queue_of(store)
     if cloud is None or queue is None:
         return
+    if isinstance(store, SimulatedSplitStore) and store.table.most_rows > cloud.rows_max:
+        yield f"a write of {store.table.most_rows} rows: a transaction of {profile} takes {cloud.rows_max} at most"
     for ring in queue.all():
         size = len(repr(ring).encode())
         if size > cloud.message_bytes_max:

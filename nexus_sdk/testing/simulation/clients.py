@@ -48,6 +48,9 @@ UNREADABLE = (BlockingError, PayloadError)
 REWOUND_SHARE = 0.4
 """Of what fails, so much is rewound soon after."""
 
+ENDED_SHARE = 0.2
+"""Of what is blocked, so much is terminated soon after."""
+
 Call = Callable[[Client], Awaitable[Any]]
 
 
@@ -70,9 +73,10 @@ class Clients:
         self._started: dict[str, int] = {}
         self._tidiness = Random(f"{scene.plan.seed}/tidiness")
         self._tidied = 0
+        self._patience = Random(f"{scene.plan.seed}/patience")
         self._watching: dict[str, str] = {}
         self._lives: Counter[str] = Counter()
-        scene.on_change += [self._may_tidy_up, self._may_rewind]
+        scene.on_change += [self._may_tidy_up, self._may_rewind, self._may_end]
 
     async def act(self, index: int, act: Act) -> None:
         """Something that a client does."""
@@ -261,6 +265,20 @@ class Clients:
         await self._scene.time.sleep(seconds)
         self._scene.coverage.acts["rewind"] += 1
         await self._does("r", lambda client: client.get(id).rewind())
+
+    def _may_end(self, id: str) -> None:
+        """What is blocked is given up, maybe, and not mended."""
+        scene = self._scene
+        seen = scene.witness.find(id)
+        if seen is None or seen.item.record.status is not Status.BLOCKED or scene.outside.is_calm:
+            return
+        if self._patience.random() < ENDED_SHARE:
+            scene.spawn(self._end(id, self._patience.uniform(0, 5)))
+
+    async def _end(self, id: str, seconds: float) -> None:
+        await self._scene.time.sleep(seconds)
+        self._scene.coverage.acts["terminate"] += 1
+        await self._does("x", lambda client: client.get(id).terminate())
 
     async def _tidy_up(self, id: str, seconds: float) -> None:
         await self._scene.time.sleep(seconds)

@@ -32,16 +32,11 @@ def _work(number: int, takes: float, **more: object) -> Node:
 
 _WIDE: Node = {"op": "map", "n": 901, "width": 50, "at_once": None, "takes": 0.0}
 _GIVEN_UP: Node = {"op": "race", "n": 902, "of": [_WIDE | {"takes": 12.0}, {"op": "sleep", "n": 903, "seconds": 0.5}]}
-_LEFT_ALONE: Node = {
-    "op": "spawn",
-    "n": 904,
-    "node": _work(905, 2.0),
-    "then": [{"op": "sleep", "n": 906, "seconds": 0.5}],
-    "end": "l",
-}
 _TOLD: tuple[Node, ...] = (
     {"op": "tell", "n": 907, "to": "nobody", "name": "a"},
     {"op": "tell", "n": 908, "to": "p0", "name": "a"},
+    {"op": "tell", "n": 921, "to": "nobody", "name": "b"},
+    {"op": "tell", "n": 922, "to": "nobody", "name": "a"},
 )
 _BORN: Node = {
     "op": "child",
@@ -52,25 +47,37 @@ _BORN: Node = {
     "shape": "carried",
     "limit": None,
 }
+_SOME: Node = _WIDE | {"width": 6}
 _GIVEN_UP_BY_THE_QUEUE = Occasion(
-    (_work(911, 2.0), _WIDE | {"width": 5, "takes": 2.0}), (), {"dead_letter": 0.6, "lost_lease": 0.4, "crash": 0.02}
+    (_work(911, 2.0), _SOME | {"takes": 2.0}, _SOME | {"n": 904, "takes": 12.0}),
+    (),
+    {"dead_letter": 0.6, "lost_lease": 0.9, "crash": 0.05},
 )
 
 OCCASIONS: Mapping[str, Occasion] = {
-    **dict.fromkeys(("outbox:task", "outbox:put"), Occasion((_WIDE,))),
-    "settle:write": Occasion((_WIDE | {"takes": 0.3},)),
+    **dict.fromkeys(("outbox:task", "outbox:put"), Occasion((_WIDE, _WIDE | {"n": 920}))),
     "outbox:cancel": Occasion((_GIVEN_UP,)),
     **dict.fromkeys(("outbox:message", "outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
-    "outbox:instance": Occasion((_BORN,)),
-    **dict.fromkeys(("ack", "ack:write"), Occasion((_work(912, 0.0), _LEFT_ALONE), ((1.5, "terminate"),))),
+    "outbox:instance": Occasion((_BORN, _BORN | {"n": 923})),
     **dict.fromkeys(
-        ("send", "send:accept"), Occasion((_work(913, 12.0),), ((0.7, "suspend"), (20.0, "resume")), {"rival": 0.2})
+        ("ack", "ack:write"), Occasion((_SOME | {"takes": 12.0},), ((1.5, "terminate"), (9.0, "terminate")))
+    ),
+    **dict.fromkeys(
+        ("send", "send:accept"),
+        Occasion(
+            (_SOME | {"takes": 2.0}, _SOME | {"n": 919, "takes": 2.0}),
+            ((0.7, "suspend"), (15.0, "resume"), (16.0, "suspend"), (30.0, "resume")),
+            {"rival": 0.2},
+        ),
     ),
     **dict.fromkeys(("retry", "retry:write", "retry:put"), Occasion((_work(914, 0.0, fails=4),))),
     **dict.fromkeys(("release", "release:write", "release:show"), Occasion((_work(915, 12.0),), (), {"rival": 0.3})),
     **dict.fromkeys(("extend", "extend:write", "extend:hide"), Occasion((_work(916, 12.0, beats=True),))),
     **dict.fromkeys(("dead:take", "dead:write", "dead:put", "dead:remove"), _GIVEN_UP_BY_THE_QUEUE),
-    **dict.fromkeys(("due:write", "due:put"), Occasion((_work(917, 2.0),), (), {"lost_ring": 0.3})),
+    **dict.fromkeys(
+        ("due:write", "due:put"),
+        Occasion((_SOME | {"n": 917, "takes": 0.3}, _WIDE), (), {"lost_ring": 0.3, "lost_lease": 0.3}),
+    ),
     **dict.fromkeys(("purge", "purge:write", "purge:clear"), Occasion((), (), {"tidy": 1.0})),
     **dict.fromkeys(("list", "count"), Occasion((), ((2.0, "ask"), (6.0, "ask")))),
     "watch": Occasion((), ((0.5, "watch"), (1.0, "watch"))),

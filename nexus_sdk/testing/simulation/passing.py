@@ -127,10 +127,10 @@ class Time:
             least_us = now_us if is_lasting else now_us + COURTESY_US
             if item.turn.until_us is not None and item.turn.until_us > least_us:
                 yield item.turn.until_us
-            for state in item.tasks.values():
-                if state.due_us() > now_us:
-                    yield state.due_us()
+            rung = getattr(item, "rung", {})
             # What a clock that was wrong has dated ahead is looked at by the sweep only then.
-            dated = [entry.now_us for entry in getattr(item, "outbox", ())]
+            dated = [rung[task_id][1] for task_id in item.tasks if task_id in rung]
+            dated += [state.due_us() for state in item.tasks.values()]
+            dated += [entry.now_us for entry in getattr(item, "outbox", ())]
             dated += [message.accepted_at_us for message in item.inbox.values() if not record.status.is_held]
             yield from (when_us for when_us in dated if when_us > now_us)

@@ -96,7 +96,7 @@ HIGHEST = Rates(
 EVENLY_DRAWN = frozenset({"aimed", "tidy", "pause", "jump", "outage", "deploy", "damage", "skew"})
 """Rates of which a small one would mean next to nothing."""
 
-SHARES = {"damage": 0.15, "dead_letter": 0.3, "aimed": 0.8}
+SHARES = {"damage": 0.15, "dead_letter": 0.3, "aimed": 0.95}
 """The share of runs in which a fault may come at all; of the others: a half."""
 
 # --- where they strike ------------------------------------------------------------------------------------------------
@@ -120,19 +120,8 @@ OUTBOX_STEPS = frozenset(
 )
 WORKER_STEPS = OUTBOX_STEPS | {
     *("commit:write", "send:accept", "extend:write", "extend:hide", "retry:write", "retry:put", "release:write"),
-    *(
-        "release:show",
-        "release:put",
-        "ack:write",
-        "ack:remove",
-        "settle:write",
-        "receive:take",
-        "receive:lease",
-        "due:write",
-        "due:put",
-        "ring",
-    ),
-    *("dead:take", "dead:write", "dead:put", "dead:remove"),
+    *("release:show", "release:put", "ack:write", "ack:remove", "settle:write", "receive:take", "receive:lease"),
+    *("due:write", "due:put", "ring", "dead:take", "dead:write", "dead:put", "dead:remove"),
 }
 CLIENT_STEPS = frozenset({"create:write", "purge:write", "purge:clear", "send:accept", "ring"})
 """The sub-steps of stores that are made of several writes. Clients make more of them, but not so often."""
@@ -169,27 +158,51 @@ PLACES: Mapping[str, frozenset[str]] = {
 """For each fault as it is counted, where it must have struck for all of it to be covered."""
 
 AIMED_FAULTS = {
-    "crash before": 3,
+    "crash before": 4,
     "crash after": 4,
     "fail before": 3,
     "fail after": 3,
-    "client crash before": 2,
-    "client crash after": 2,
-    "pause": 5,
-    "outage": 5,
+    "client crash before": 1.5,
+    "client crash after": 1.5,
+    "pause": 12,
+    "outage": 9,
 }
-"""What runs aim at, and how likely."""
-SELDOM_REACHED = frozenset({"purge:write", "outbox:reply", "settle:write"}) | {
-    place for place in WORKER_STEPS if place.startswith(("dead:", "outbox:", "ack:", "retry:", "release:"))
+"""What runs aim at, and how likely: those most that come at a time otherwise, and seldom in the middle of a verb."""
+
+OUT_OF_REACH = {
+    "release:put": "who holds a task has its message",
+    "settle:write": "workers settle no more than one write takes, and of no other instance than the one it is for",
 }
+"""Steps of the protocol that nobody comes to who keeps to the port as workers and clients do, and why."""
+
+SELDOM_REACHED = frozenset(
+    {"purge:write", "purge:clear", "send:accept", "due:put", "extend:write", "extend:hide"}
+    | {
+        place
+        for place in WORKER_STEPS - OUT_OF_REACH.keys()
+        if place.startswith(("dead:", "outbox:", "ack:", "retry:", "release:"))
+    }
+)
+"""What faults are likelier at, and runs aim at more often."""
+
+SELDOM_MET = frozenset(
+    {"dead:put", "due:put", "send:accept", "ack:write", "outbox:task", "outbox:put", "outbox:reply", "outbox:instance"}
+)
+"""Of these, what a run that aims at it may still not come to: more of them do."""
 
 
 def draw_aim(chance: Random, *, is_split: bool) -> str:
     """One fault at one place, as `PLACES` has them: a run aims at it."""
     fault = chance.choices(list(AIMED_FAULTS), list(AIMED_FAULTS.values()))[0]
-    places = sorted(place for place in PLACES[fault] - _AT_A_TIME if is_split or (":" not in place and place != "ring"))
-    weights = [4 if place in SELDOM_REACHED else 1 for place in places]
-    return f"{fault} {chance.choices(places, weights)[0]}"
+    there = PLACES[fault] - _AT_A_TIME - OUT_OF_REACH.keys()
+    places = sorted(place for place in there if is_split or (":" not in place and place != "ring"))
+    return f"{fault} {chance.choices(places, [_weight(place, is_split=is_split) for place in places])[0]}"
+
+
+def _weight(place: str, *, is_split: bool) -> float:
+    if place in SELDOM_REACHED:
+        return 10 if place in SELDOM_MET else 4
+    return 0.3 if is_split and ":" not in place else 1
 
 
 def draw_rates(chance: Random) -> Rates:

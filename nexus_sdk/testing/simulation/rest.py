@@ -63,7 +63,7 @@ def breaches_at_rest(
             said += _sagas(seen)
             said += _cleanups(seen)
         elif not seen.is_purged:
-            said += _damaged(seen, told_of)
+            said += _damaged(seen, told_of, now_us)
     said += _promises(witness, promised)
     said += _effects(witness, ledger)
     if isinstance(witness.store, SplitMemoryStore):
@@ -118,7 +118,7 @@ def _is_behind(seen: Seen) -> bool:
     return bool(cast("Any", seen.item).is_behind)
 
 
-def _damaged(seen: Seen, told_of: Collection[str]) -> Iterator[str]:
+def _damaged(seen: Seen, told_of: Collection[str], now_us: int) -> Iterator[str]:
     """What was damaged is put aside visibly, or has nothing to be done for which it would have to be read.
 
     A task that nobody can read is left lying: a later release may know better. The log says so.
@@ -126,7 +126,7 @@ def _damaged(seen: Seen, told_of: Collection[str]) -> Iterator[str]:
     if seen.item.tasks and seen.item.record.id not in told_of:
         yield f"law 13, {seen.item.record.id}: its tasks lie there, and nobody was told why"
     record = seen.item.record
-    is_waiting = not seen.item.inbox and not (record.wake_at_us is not None and not record.status.is_held)
+    is_waiting = not seen.item.inbox and (record.wake_at_us is None or record.wake_at_us > now_us)
     if not (record.status.is_finished or record.status.is_held or is_waiting):
         yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}) and is {record.status}, with work to do"
 
@@ -158,8 +158,12 @@ def _children(seen: Seen, by_id: Mapping[str, Seen]) -> Iterator[str]:
         if isinstance(event, e.ChildCompleted | e.ChildFailed | e.ChildCancelRequested)
         and event.path == parent_ref.path
     ]
+    word = f"{parent_ref.run_id}:{parent_ref.path}:end"
+    ends = [run.end for run in seen.ordered if run.end is not None and not isinstance(run.end, e.ContinuedAsNew)]
+    if (told_times := parent.acceptances[word]) > len(ends):
+        yield f"law 11, {record.id}: it has ended {len(ends)} times, and told its parent {told_times} times"
     # Nobody may be waiting for a detached child any more: then its word is taken, and changes nothing.
-    has_word = record.is_detached and f"{parent_ref.run_id}:{parent_ref.path}:end" in parent.numbers
+    has_word = record.is_detached and word in parent.numbers
     if record.status.is_finished and not (has_ended or theirs.status.is_held or told or has_word):
         yield f"law 11, {record.id}: it has ended, and its parent {theirs.id} was not told"
 
@@ -190,15 +194,24 @@ def _inputs(seen: Seen) -> Iterator[str]:
     for run in seen.ordered:
         for batch in run.batches if run.created is None or run.created.origin != "rewind" else ():
             is_taken = any(isinstance(event, e.CancelRequested) or event.is_terminal for event in batch.events)
-            if not is_taken and any(cause.startswith("cancel:") for cause in batch.header.causes):
+            if not is_taken and any(_is_cancel(seen, cause) for cause in batch.header.causes):
                 yield f"law 6, {where}: batch {batch.header.number} has consumed a cancel, and says nothing of it"
+    said = {cause for run in seen.ordered for batch in run.batches for cause in batch.header.causes}
     for id, number in seen.numbers.items():
+        if _is_cancel(seen, id) and id not in said and id not in pending:
+            yield f"law 6, {where}: message {number} ({id}) was accepted, and no batch says so"
         if id.startswith("event:") and causes[id] > 1:
             yield f"law 6, {where}: message {id} was consumed {causes[id]} times"
         is_over = seen.item.record.status.is_finished or seen.is_purged
         if id.startswith("event:") and not causes[id] and id not in pending and not is_over:
             if id.removeprefix("event:") not in received:
                 yield f"law 6, {where}: message {number} ({id}) was accepted, and is nowhere"
+
+
+def _is_cancel(seen: Seen, id: str) -> bool:
+    """Whether a message with this id asks the instance to cancel itself: from a client, or from its parent."""
+    parent = seen.item.record.parent
+    return id.startswith("cancel:") or (parent is not None and id == f"{parent.run_id}:{parent.path}:cancel")
 
 
 def _carried(seen: Seen) -> Iterator[str]:

@@ -12,10 +12,12 @@ from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities, Doorbell, InstanceRecord, Query, RecordPage
 from nexus_sdk.store.split import SplitMemoryStore
 from nexus_sdk.store.split.memory import ItemShelf, MemoryQueues
+from nexus_sdk.store.split.ports import Change, T
 from nexus_sdk.store.split.rings import Ring
 from nexus_sdk.store.split.store import SETTLED_MAX
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.faults import at_sub_step
+from nexus_sdk.testing.simulation.footprint import Footprint, rows_between
 from nexus_sdk.testing.simulation.plan import Plan
 from nexus_sdk.testing.simulation.queues import PushingQueue, UnrulyQueue
 
@@ -30,11 +32,13 @@ class Cloud:
         capabilities: as the engine is told.
         item_bytes_max: an item, entity or document. What is put into one is held to it (`bounds`).
         message_bytes_max: a queue message.
+        rows_max: so many items, entities or documents are written together at most.
     """
 
     capabilities: Capabilities
     item_bytes_max: int
     message_bytes_max: int
+    rows_max: int
 
 
 CLOUDS = {
@@ -50,6 +54,7 @@ CLOUDS = {
         ),
         item_bytes_max=400 * 1024,
         message_bytes_max=256 * 1024,
+        rows_max=100,
     ),
     # A queue message of Azure is hidden for 7 days at most, and lives no longer.
     "tables": Cloud(
@@ -63,6 +68,7 @@ CLOUDS = {
         ),
         item_bytes_max=1024 * 1024,
         message_bytes_max=64 * 1024,
+        rows_max=100,
     ),
     # A task is scheduled 30 days ahead at most. Cloud Tasks call a worker; they cannot be asked.
     "firestore": Cloud(
@@ -76,6 +82,7 @@ CLOUDS = {
         ),
         item_bytes_max=1024 * 1024,
         message_bytes_max=100 * 1024,
+        rows_max=500,
     ),
 }
 
@@ -148,9 +155,15 @@ class LaggingShelf(ItemShelf):
     """A table whose indexes lag: `list`, `count`, and what its sweep is told to look at.
 
     Each record is seen there as it was some time ago, up to `lag_us`, each for itself, as indexes have it.
+
+    Attributes:
+        rows_max: so many rows a change may come to; None: it is not looked at.
+        most_rows: so many the largest one came to.
     """
 
     lag_us = 5_000_000
+    rows_max: int | None = None
+    most_rows = 0
 
     def __init__(self, chance: Random, rate: float, true: FakeClock, note: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -168,6 +181,19 @@ class LaggingShelf(ItemShelf):
         record = item.record if item is not None else None
         if not past or past[-1][1] is not record:
             past.append((self._true.now_us(), record))
+
+    async def change(
+        self, instance_id: str, change: Change[T], *, tasks: Sequence[str] = (), fresh: Sequence[str] = ()
+    ) -> T:
+        """See `Table.change`."""
+        if self.rows_max is None:
+            return await super().change(instance_id, change)
+        before = Footprint.of(self.item(instance_id))
+        try:
+            return await super().change(instance_id, change)
+        finally:
+            rows = rows_between(before, Footprint.of(self.item(instance_id)))
+            self.most_rows = max(self.most_rows, rows)
 
     async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
         """See `Store.list`."""
@@ -222,6 +248,7 @@ def open_simulated(
         store = SimulatedSplitStore(plan, true, note, on_write)
         cloud = CLOUDS.get(plan.profile)
         store.capabilities = cloud.capabilities if cloud is not None else LAGGING
+        store.table.rows_max = cloud.rows_max if cloud is not None else None
         store.table.lag_us = round(store.capabilities.list_lag_seconds * 1_000_000)
         delay = store.capabilities.delay_seconds_max
         store.queue = (UnrulyQueue if store.capabilities.can_pull else PushingQueue)(

@@ -16,7 +16,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.request import task_id
 from nexus_sdk.engine.retrying import DEAD_LETTERED
-from nexus_sdk.errors import HistoryCorruptedError, NexusError
+from nexus_sdk.errors import ConflictError, HistoryCorruptedError, NexusError
 from nexus_sdk.store.item import Item
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import (
@@ -54,6 +54,8 @@ class Seen:
     """Of each accepted message: its inbox number, by its id."""
     accepted_us: dict[str, int] = field(default_factory=dict)
     """And when it was accepted."""
+    acceptances: Counter[str] = field(default_factory=Counter)
+    """And how often."""
     last_number: int = 0
     is_purged: bool = False
     damaged: set[str] = field(default_factory=set)
@@ -150,6 +152,14 @@ class Witness:
                 if len(takers) > 1:
                     raise LawBroken(f"law 10: the outcome of task {delivery.task.id} was taken by {sorted(takers)}")
 
+    def check_was_not_made(self, commit: Commit) -> None:
+        """Law 1: a commit that is repeated, because its reply was lost, is no conflict."""
+        seen = self._by_id.get(commit.record.id)
+        for batch in commit.batches[:1]:
+            found = seen.item.runs.get(batch.run_id, ()) if seen is not None else ()
+            if any(stored.turn_id == batch.turn_id for stored in found):
+                raise LawBroken(f"law 1, {commit.record.id}: batch {batch.number} was made, and it was told otherwise")
+
     def note_worker(self, id: str) -> None:
         """Another worker begins."""
         self._workers.append(id)
@@ -175,7 +185,10 @@ class Witness:
         item = seen.item
         for number, message in item.inbox.items():
             if number > seen.last_number:
+                if message.is_remembered and message.id in seen.numbers:
+                    raise LawBroken(f"law 6, {item.record.id}: message {message.id} was accepted twice")
                 seen.numbers.setdefault(message.id, number)
+                seen.acceptances[message.id] += 1
                 seen.accepted_us.setdefault(message.id, message.accepted_at_us)
                 self._on_change(item.record.id, f"message {number} {message.id.partition(':')[0]}")
         seen.last_number = item.last_number
@@ -291,7 +304,12 @@ class WitnessedStore:
     async def commit(self, commit: Commit, *, now_us: int) -> Committed:
         """See `Store.commit`."""
         self._measure(written_by(commit))
-        committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
+        self._witness.attempts.note_time(now_us)
+        try:
+            committed: Committed = await self._seen(self._inner.commit(commit, now_us=now_us))
+        except ConflictError:
+            self._holds(lambda: self._witness.check_was_not_made(commit))
+            raise
         if commit.batches:  # otherwise what was settled means nothing any more: it was taken before
             self._note(commit.settles, commit.batches[0].turn_id)
         self._holds(lambda: self._witness.note_leases(committed.deliveries, now_us))
@@ -303,6 +321,11 @@ class WitnessedStore:
         await self._seen(self._inner.send(messages, now_us=now_us, settles=settles))
         for delivery in settles:
             self._note((delivery,), f"message {messages[0].id} of {delivery.token}")
+
+    async def release(self, delivery: Delivery, *, now_us: int, not_before_us: int | None = None) -> None:
+        """See `Store.release`."""
+        self._witness.attempts.note_given_back(delivery)
+        await self._seen(self._inner.release(delivery, now_us=now_us, not_before_us=not_before_us))
 
     async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
         """See `Store.receive`."""

@@ -59,13 +59,14 @@ class Cloud:
         """See `Call`; unlike `BotoCall` it is not closed with a store."""
         return await self._boto(service, operation, parameters)
 
-    def stores(self, *, call: Any = None, **options: Any) -> Callable[[], AwsStore]:
-        """Opens stores on data of their own, empty at first."""
+    def stores(self, *, call: Any = None, is_timed: bool = True, **options: Any) -> Callable[[], AwsStore]:
+        """Opens stores on data of their own, empty at first. `is_timed`: the emulator is on the clock of the test."""
         name = f"table-{next(self._tables)}"
         chance = Random(name)
+        kind = TimedStore if is_timed else AwsStore
 
         def open_it() -> AwsStore:
-            return TimedStore(
+            return kind(
                 name,
                 f"{name}-nexus",
                 call if call is not None else self,
@@ -75,6 +76,11 @@ class Cloud:
 
         run(TimedStore(name, f"{name}-nexus", self, poll_seconds=0.2).migrate())
         return open_it
+
+    def same(self, store: AwsStore, *, call: Any = None, **options: Any) -> AwsStore:
+        """Another handle on the same data, on real time."""
+        name = store._rows._table
+        return AwsStore(name, f"{name}-nexus", call if call is not None else self, **options)
 
 
 def run(task: Coroutine[Any, Any, Any]) -> None:

@@ -6,11 +6,14 @@ follows the fake clock of the test. Run as a script: ``python moto_server.py POR
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import moto.sqs.models
@@ -46,7 +49,27 @@ def _is_visible(message: Any) -> bool:
 
 
 def locked(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-    """One request at a time."""
+    """One request at a time; one that waits for a message lets others pass meanwhile."""
+    if environ.get("HTTP_X_AMZ_TARGET") != "AmazonSQS.ReceiveMessage":
+        return _answer(environ, start)
+    asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    until = time.monotonic() + asked.pop("WaitTimeSeconds", 0)
+    body = json.dumps(asked).encode()
+    while True:
+        again = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        head: list[Any] = []
+        answer = _answer(again, partial(_keep, head))
+        if time.monotonic() >= until or b"Messages" in answer[0] or not head[0].startswith("200"):
+            start(*head)
+            return answer
+        time.sleep(0.02)
+
+
+def _keep(head: list[Any], *said: Any) -> None:
+    head[:] = said
+
+
+def _answer(environ: dict[str, Any], start: Any) -> list[bytes]:
     global _now_us
     with _lock:
         _now_us = int(environ.get("HTTP_X_NEXUS_NOW_US", 0))

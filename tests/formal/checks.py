@@ -1,0 +1,112 @@
+"""What TLC is asked: the checks of docs/formal, in two sizes, and the mutants that it must reject.
+
+`make formal` runs all of it and prints what came of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.formal import tlc
+
+CHECKS: Mapping[str, Mapping[str, str]] = {
+    "Transactional-activities.cfg": {"FaultsMax": "3"},
+    "Transactional-timers.cfg": {"FaultsMax": "2", "AttemptsMax": "2"},
+    "Transactional-runs.cfg": {"FaultsMax": "2", "GivesUp": "TRUE"},
+    "Transactional-holds.cfg": {"FaultsMax": "2", "Activities": "{1}", "AttemptsMax": "1"},
+    "Transactional-liveness.cfg": {"FaultsMax": "2", "Events": '{"e1"}'},
+    "Split-activities.cfg": {"FaultsMax": "3"},
+    "Split-outbox.cfg": {"FaultsMax": "2"},
+    "Split-runs.cfg": {"FaultsMax": "2"},
+    "Split-sends-liveness.cfg": {"FaultsMax": "2"},
+    "Split-timers-liveness.cfg": {"FaultsMax": "2", "Activities": "{1}"},
+}
+"""Each configuration, and what is larger in the nightly run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A way of getting one action wrong.
+
+    Attributes:
+        config: the check that notices it.
+        broken: what does not hold then.
+        what: in words.
+        constants: what the check has to have otherwise, to reach it soon.
+    """
+
+    config: str
+    broken: str
+    what: str
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+LIVE = "a temporal property"
+
+MUTANTS: Mapping[str, Mutant] = {
+    "noFence": Mutant("Transactional-timers.cfg", "BatchesAreContiguous", "a turn is committed wherever the log is"),
+    "anyHolder": Mutant("Transactional-activities.cfg", "OutcomesAreTakenOnce", "who lost a lease may settle"),
+    "staleMail": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "mail older than the execution is used"),
+    "noDedup": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "the same message is accepted twice"),
+    "acceptAfterEnd": Mutant("Transactional-timers.cfg", "NothingFollowsTheEnd", "an ended instance takes messages"),
+    "turnAfterEnd": Mutant("Transactional-timers.cfg", "NothingFollowsTheEnd", "an ended instance takes turns"),
+    "keepConsumed": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "consumed messages stay in the inbox"),
+    "loseInbox": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "what came after the load is removed, too"),
+    "heldForgets": Mutant("Transactional-holds.cfg", "InputsAreKeptInOrder", "a held instance drops its messages"),
+    "dropUnread": Mutant("Transactional-runs.cfg", "InputsAreKeptInOrder", "continue-as-new forgets unread events"),
+    "oldRunOutcome": Mutant("Transactional-runs.cfg", "OutcomesAreOfTheirRun", "the run before's outcomes are taken"),
+    "outcomeTwice": Mutant("Transactional-activities.cfg", "ActivitiesResolveOnce", "a second outcome is recorded"),
+    "endLeavesTasks": Mutant("Transactional-timers.cfg", "EndedRunsLeaveNothing", "the end leaves activities open"),
+    "conflictDropsOutcome": Mutant("Transactional-activities.cfg", "OutcomesAreKept", "a conflict costs an outcome"),
+    "repeatedCommit": Mutant("Transactional-activities.cfg", "BatchesAreContiguous", "a repeated commit is made again"),
+    "earlyTimer": Mutant("Transactional-timers.cfg", "TimersAreNotEarly", "a timer fires before its time"),
+    "timerSleeps": Mutant("Transactional-timers.cfg", "TimersAreIndexed", "a turn does not say when to be woken"),
+    "noSweep": Mutant("Transactional-liveness.cfg", LIVE, "nobody looks for lost bells"),
+    "noExpiry": Mutant("Transactional-liveness.cfg", LIVE, "the leases of the dead do not run out"),
+    "lostOutbox": Mutant("Split-outbox.cfg", "OutboxIsKept", "the next batch replaces an outbox that is behind"),
+    "sentEarly": Mutant("Split-outbox.cfg", "OutboxIsKept", "`sent_through` moves before the sends are made"),
+    "peerForgets": Mutant("Split-outbox.cfg", "SendsAreMadeOnce", "a repeated send is accepted again"),
+    "noHeal": Mutant("Split-sends-liveness.cfg", LIVE, "nobody makes a dead committer's sends"),
+    "noSweep (split)": Mutant("Split-sends-liveness.cfg", LIVE, "nobody puts lost messages again"),
+}
+
+
+def run_check(config: str, *, is_nightly: bool = False) -> tlc.Checked:
+    """Check a configuration, in its ordinary size or the larger one."""
+    return tlc.run(config, CHECKS[config] if is_nightly else None)
+
+
+def run_mutant(name: str) -> tlc.Checked:
+    """Check with one action broken."""
+    mutant = MUTANTS[name]
+    return tlc.run(mutant.config, {**mutant.constants, "Bug": f'"{name.partition(" ")[0]}"'})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all checks, then all mutants; 1 when something is not as it should be."""
+    parser = argparse.ArgumentParser("python -m tests.formal.checks", description=__doc__)
+    parser.add_argument("--nightly", action="store_true", help="larger bounds: takes many minutes")
+    asked = parser.parse_args(arguments)
+    if lacking := tlc.missing():
+        print(f"TLC cannot run: {lacking}", file=sys.stderr)
+        return 2
+    is_well = True
+    for config in CHECKS:
+        checked = run_check(config, is_nightly=asked.nightly)
+        verdict = f"BROKEN: {checked.broken}\n{checked.output}" if checked.broken else "holds"
+        print(f"{config:30} {checked.states:9,} states {checked.seconds:6.1f} s  {verdict}", flush=True)
+        is_well &= not checked.broken
+    for name, mutant in MUTANTS.items():
+        checked = run_mutant(name)
+        is_caught = checked.broken == mutant.broken
+        verdict = f"rejected: {checked.broken}" if is_caught else f"EXPECTED {mutant.broken}, not {checked.broken!r}"
+        print(f"mutant {name:23} {checked.states:9,} states {checked.seconds:6.1f} s  {verdict}", flush=True)
+        is_well &= is_caught
+    return 0 if is_well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
