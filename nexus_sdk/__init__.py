@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from nexus_sdk.client.status import InstanceStatus as InstanceStatus
     from nexus_sdk.client.status import Page as Page
     from nexus_sdk.codec.secret import Secret as Secret
+    from nexus_sdk.core.history import HistorySize as HistorySize
     from nexus_sdk.core.operation import Operation as Operation
     from nexus_sdk.core.operations.ending import Completion as Completion
     from nexus_sdk.core.operations.race import Winner as Winner
     from nexus_sdk.core.status import Status as Status
+    from nexus_sdk.engine.limits import HistoryLimits as HistoryLimits
     from nexus_sdk.errors import ActivityFailed as ActivityFailed
     from nexus_sdk.errors import ApplicationError as ApplicationError
     from nexus_sdk.errors import BlockingError as BlockingError
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from nexus_sdk.errors import ConflictError as ConflictError
     from nexus_sdk.errors import DefinitionError as DefinitionError
     from nexus_sdk.errors import HistoryCorruptedError as HistoryCorruptedError
+    from nexus_sdk.errors import HistoryTooLong as HistoryTooLong
     from nexus_sdk.errors import IllegalAwaitError as IllegalAwaitError
     from nexus_sdk.errors import IllegalYieldError as IllegalYieldError
     from nexus_sdk.errors import InstanceExists as InstanceExists
@@ -78,10 +81,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "nexus_sdk.client.history": ("History",),
     "nexus_sdk.client.status": ("InstanceStatus", "Page"),
     "nexus_sdk.codec.secret": ("Secret",),
+    "nexus_sdk.core.history": ("HistorySize",),
     "nexus_sdk.core.operation": ("Operation",),
     "nexus_sdk.core.operations.ending": ("Completion",),
     "nexus_sdk.core.operations.race": ("Winner",),
     "nexus_sdk.core.status": ("Status",),
+    "nexus_sdk.engine.limits": ("HistoryLimits",),
     "nexus_sdk.errors": (
         "BlockingError",
         "ActivityFailed",
@@ -92,6 +97,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ConflictError",
         "DefinitionError",
         "HistoryCorruptedError",
+        "HistoryTooLong",
         "IllegalAwaitError",
         "IllegalYieldError",
         "InstanceExists",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexus_sdk.core.operations.child import ChildOperation
     from nexus_sdk.core.payload import Codec
     from nexus_sdk.engine.environment import Environment
+    from nexus_sdk.engine.limits import HistoryLimits
     from nexus_sdk.engine.worker import Worker
     from nexus_sdk.store.port import Store
 
@@ -43,6 +44,7 @@ class Nexus:
         activities: the same.
         codec: how values are encoded; msgpack by default.
         environment: clock, threads and chance; those of the process by default.
+        history_limits: how long the history of a run may become: see `HistoryLimits`.
 
     Making an app does no I/O.
     """
@@ -55,6 +57,7 @@ class Nexus:
         activities: Iterable[Activity[Any, Any]] = (),
         codec: Codec | None = None,
         environment: Environment | None = None,
+        history_limits: HistoryLimits | None = None,
     ) -> None:
         _check_parts(store, codec)
         self.registry: Registry = Registry(workflows, activities)
@@ -62,6 +65,7 @@ class Nexus:
         self._store: Store | None = None
         self._codec = codec
         self._environment = environment
+        self._history_limits = history_limits
         self._serving = 0
 
     @classmethod
@@ -135,6 +139,13 @@ class Nexus:
             self._environment = local_environment()
         return self._environment
 
+    @property
+    def history_limits(self) -> HistoryLimits:
+        """How long the history of a run may become."""
+        from nexus_sdk.engine.limits import DEFAULT_LIMITS
+
+        return self._history_limits or DEFAULT_LIMITS
+
     def client(self) -> Client:
         """A client of the store. Works with or without a worker in the process."""
         from nexus_sdk.client.client import Client
@@ -167,7 +178,9 @@ class Nexus:
 
         _check_worker(concurrency, lease_seconds, drain_seconds)
         queues = None if task_queues is None else _checked_queues(task_queues)
-        options = WorkerOptions(queues, concurrency, lease_seconds, drain_seconds=drain_seconds)
+        options = WorkerOptions(
+            queues, concurrency, lease_seconds, drain_seconds=drain_seconds, history_limits=self.history_limits
+        )
         worker = Worker(self.store, self.registry, self.codec, self.environment, options)
         self._serving += 1
         try:

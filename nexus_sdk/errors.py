@@ -111,6 +111,12 @@ class TurnFailedError(BlockingError):
     code = "NX207"
 
 
+class HistoryTooLong(BlockingError):
+    """The history of the run has reached the limit of the worker's app; it should have continued as new before."""
+
+    code = "NX209"
+
+
 class NotServedError(BlockingError):
     """No worker serves the instance's workflow, or not this version of it."""
 

@@ -87,6 +87,7 @@ CASES = {
     "encrypted_payloads": Case("report_findings", patient, sends(("signed", "Dr. Grace")), id="case-1"),
     "custom_codec": Case("split_bill", lambda sample: (sample.Money(10_000, "EUR"), ["Ada", "Bob", "Eve"])),
     "ai_agent_loop": Case("answer_customer", lambda sample: ("order-7 came broken",), sends(("allow:call-2", True))),
+    "aws_order": Case("fulfil", lambda sample: (["a lamp", "a rug"], 12_000), sends(("approved", True))),
     "archive_tree": Case("archive_tree", small_tree, ignoring=r"listing-\d+"),
 }
 

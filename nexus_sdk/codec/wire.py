@@ -281,6 +281,16 @@ def decode_payload(data: bytes) -> Payload:
     return _decode(read_payload, "payload", data)
 
 
+def is_same_value(one: bytes | None, other: bytes | None) -> bool:
+    """Whether two fields of a record hold the same failure or payload, wherever the bytes of its values lie."""
+    if one == other or one is None or other is None:
+        return one == other
+    try:
+        return _parts(one)[0] == _parts(other)[0]
+    except HistoryCorruptedError:
+        return False
+
+
 # --- bytes that lie apart ---------------------------------------------------------------------------------------------
 
 

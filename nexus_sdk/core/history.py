@@ -13,6 +13,10 @@ from nexus_sdk.core.payload import Payload
 FORMAT = 1
 """The wire form that this version writes."""
 
+PREVIOUS_HASH = "previous_hash"
+"""In the metadata of a run's first batch: the hash of the last batch of the run before, in hex. Absent where
+nobody wrote it down yet: then nothing vouches for that one batch but itself."""
+
 
 @quick
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class BatchHeader:
         causes: ids of the messages that the turn consumed.
         stamped_at_us: the turn's time, microseconds since the epoch; never less than the batch before.
         worker, build: who ran the turn, with which code.
-        metadata: open, for later.
+        metadata: open; see `PREVIOUS_HASH`.
     """
 
     instance_id: str
@@ -70,6 +74,7 @@ LONG_BYTES = 10_000_000
 """From so many bytes on a history is long."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HistorySize:
     """How long the history of a run is.

@@ -142,7 +142,8 @@ class Ledger:
         """How long the history is, up to the input that the code answers: the same at every replay."""
         present = (self._recorded if self.is_replaying else self._events)[: self._answering]
         events = self._passed + len(present) - self._held
-        return HistorySize(events, self.value_bytes + value_bytes_of(present) + EVENT_BYTES * events)
+        value_bytes = self.value_bytes + (value_bytes_of(present) if present else 0)
+        return HistorySize(events, value_bytes + EVENT_BYTES * events)
 
     def take_log(self) -> list[LogLine]:
         """What was logged in the live turn so far."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
-from nexus_sdk.core.history import BatchHeader, Message
+from nexus_sdk.core.history import PREVIOUS_HASH, BatchHeader, Message
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.port import InboxMessage, InstanceRecord, NewInstance, StoredBatch
@@ -73,10 +73,16 @@ def start_digest(workflow: str, arguments: Payload) -> bytes:
 
 
 def first_batch(
-    instance_id: str, run_id: str, created: e.WorkflowCreated, *, turn_id: str, now_us: int, metadata: str = ""
+    instance_id: str, run_id: str, created: e.WorkflowCreated, *, turn_id: str, now_us: int, previous_hash: bytes = b""
 ) -> tuple[StoredBatch, bytes]:
-    """The first batch of a run, and its hash."""
+    """The first batch of a run, and its hash.
+
+    Args:
+        previous_hash: of the last batch of the run before, which is vouched for so.
+    """
     header = BatchHeader(instance_id, run_id, 1, turn_id, (), now_us)
+    if previous_hash:
+        header = replace(header, metadata={PREVIOUS_HASH: previous_hash.hex()})
     data, digest = wire.encode_batch(header, [created], wire.first_hash(instance_id, run_id))
     return StoredBatch(run_id, 1, turn_id, data), digest
 

@@ -74,6 +74,9 @@ class HistoryLimits:
         )
 
 
+DEFAULT_LIMITS = HistoryLimits()
+
+
 def text_of(size: HistorySize) -> str:
     """A length in words."""
     return f"{size.events:,} events and {size.bytes:,} bytes"

@@ -63,7 +63,9 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     )
     # The first batch bears its old stamp too: those that are copied behind it must not be earlier.
     begun_us = history[0].header.stamped_at_us
-    batch, digest = first_batch(record.id, run_id, opening, turn_id=token(), now_us=begun_us)
+    batch, digest = first_batch(
+        record.id, run_id, opening, turn_id=token(), now_us=begun_us, previous_hash=record.last_hash
+    )
     record = replace(
         record, run_id=run_id, run=record.run + 1, last_batch=1, last_hash=digest, failure=None, held_through=None
     )

@@ -292,6 +292,7 @@ class Turns:
                 sends = tuple(sends_of(record, events, instance.projection, now_us=now_us))
             batch, record = self._batch(instance, decision, now_us)
             batches = (batch,)
+            self._measure(instance, events)
         record = self._indexed(record, instance, events, held_through, now_us)
         if events and isinstance(events[-1], e.ContinuedAsNew):
             opening, record = self._next_run(instance, record, events[-1], now_us)
@@ -305,6 +306,19 @@ class Turns:
             tuple([message.number for message in decision.used if message.number]),
             mail.deliveries(),
         )
+
+    def _measure(self, instance: Instance, events: tuple[e.Event, ...]) -> None:
+        """Note how much longer the history becomes by these, and warn when it becomes long."""
+        execution, limits = instance.execution, self._surroundings.limits
+        if execution is None:
+            return
+        before = instance.size
+        execution.ledger.value_bytes += wire.value_bytes_of(events)
+        instance.size = size = execution.ledger.size
+        if limits.is_warned_of(size) and not limits.is_warned_of(before):
+            instance_id = instance.record.id
+            said = {"instance_id": instance_id, "events": size.events, "bytes": size.bytes}
+            self._surroundings.environment.say("warning", limits.warning(instance_id, size), said)
 
     def _batch(self, instance: Instance, decision: Decision, now_us: int) -> tuple[StoredBatch, InstanceRecord]:
         surroundings = self._surroundings
@@ -365,7 +379,9 @@ class Turns:
             origin="continue",
         )
         turn_id = self._surroundings.environment.randomness.token()
-        batch, digest = first_batch(record.id, end.next_run_id, opening, turn_id=turn_id, now_us=now_us)
+        batch, digest = first_batch(
+            record.id, end.next_run_id, opening, turn_id=turn_id, now_us=now_us, previous_hash=record.last_hash
+        )
         return batch, continued(record, end.next_run_id, digest, now_us)
 
     async def _write(self, commit: Commit) -> Committed:

@@ -15,28 +15,22 @@ from typing import Any
 
 from nexus_sdk.authoring.registry import Registry
 from nexus_sdk.core.payload import Codec
-from nexus_sdk.core.status import Status
 from nexus_sdk.engine.activities import Activities
 from nexus_sdk.engine.attempt import Stop
 from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.environment import Environment
 from nexus_sdk.engine.instance import Surroundings
+from nexus_sdk.engine.limits import DEFAULT_LIMITS, HistoryLimits
 from nexus_sdk.engine.mail import Mail
 from nexus_sdk.engine.persistence import until_available
-from nexus_sdk.engine.stuck import STUCK_SECONDS, StuckWatch
+from nexus_sdk.engine.sweep import Sweep
 from nexus_sdk.engine.turns import Taken, Turns
 from nexus_sdk.engine.waiting import sleep, sleep_until
 from nexus_sdk.errors import InstanceNotFound, StoreError, StoreUnavailable
-from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Query, Received, Store, TaskDelivery, TurnDelivery
+from nexus_sdk.store.port import LOCAL, TURNS, Claim, Lease, Received, Store, TaskDelivery, TurnDelivery
 
 FAILING_TURNS_MAX = 3
 """An instance whose turns fail so often, for a reason of ours, is blocked visibly instead of tried for ever."""
-
-SWEPT_MAX = 1_000
-"""So many instances are looked at by one sweep; the next sweep looks at the next ones."""
-
-BLOCKED_PAGE = 100
-"""So many blocked instances are looked at by one sweep; the next sweep looks at the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,7 @@ class WorkerOptions:
         turns_max: so many instances are moved on at a time.
         migrates: whether it brings the store up to date before it serves.
         sweeps: whether it looks by itself; if not, whoever has made it calls `sweep`.
+        history_limits: how long histories may become.
     """
 
     task_queues: frozenset[str] | None = None
@@ -64,6 +59,7 @@ class WorkerOptions:
     turns_max: int = 256
     migrates: bool = True
     sweeps: bool = True
+    history_limits: HistoryLimits = DEFAULT_LIMITS
 
 
 class Worker:
@@ -80,7 +76,7 @@ class Worker:
             options = replace(options, lease_seconds=longest)
         self._options = options
         self._lease = Lease(self.id, options.lease_seconds)
-        self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build)
+        self._surroundings = Surroundings(registry, codec, environment, self.id, registry.build, options.history_limits)
         self._courtesy = Courtesy(environment.clock, environment.randomness)
         self._turns = Turns(
             store,
@@ -97,12 +93,7 @@ class Worker:
         self._looking: list[asyncio.Future[None]] = []
         """Who waits until an instance is no longer moved."""
         self._failing: dict[str, int] = {}
-        self._tried: set[tuple[str, int]] = set()
-        """The blocked instances that were tried again, at which batch; of those that are still blocked there."""
-        self._seen: set[tuple[str, int]] = set()
-        self._is_first_round = True
-        self._blocked_cursor: str | None = None
-        self._stuck = StuckWatch()
+        self._sweep = Sweep(store, self._surroundings, self._try_again)
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, str] = {}
         """The activities that run here: whose each is, by its delivery's token."""
@@ -129,7 +120,7 @@ class Worker:
         self._is_draining = False
         self._service = [asyncio.create_task(self._dispatch(), name="nexus dispatcher")]
         if self._options.sweeps:
-            self._service.append(asyncio.create_task(self._sweep(), name="nexus sweep"))
+            self._service.append(asyncio.create_task(self._sweep_now_and_then(), name="nexus sweep"))
         self._service.append(asyncio.create_task(self._keep_leases(), name="nexus leases"))
 
     async def stop(self) -> None:
@@ -172,8 +163,7 @@ class Worker:
 
         So one that was blocked is tried again, and one whose code has changed meanwhile is blocked at once.
         """
-        self._mail.setdefault(instance_id, Mail()).is_retry = True
-        self._move(instance_id)
+        self._try_again(instance_id)
         while instance_id in self._moving:
             moved = asyncio.get_running_loop().create_future()
             self._looking.append(moved)
@@ -458,29 +448,9 @@ class Worker:
 
         How many instances had waited to be looked at, as far as this look went.
         """
-        late = await self._store.due(before_us=self._environment.clock.now_us(), limit=SWEPT_MAX)
-        for instance_id in self._stuck.look(late, self._environment.clock.now_us()):
-            await self._name_stuck(instance_id)
-        await self._retry_blocked()
-        return len(late)
+        return await self._sweep.look()
 
-    async def _name_stuck(self, instance_id: str) -> None:
-        try:
-            record = await self._store.find(instance_id)
-        except InstanceNotFound:
-            return  # purged meanwhile
-        is_served = self._surroundings.registry.workflow(record.workflow, record.version) is not None
-        self._say(
-            "warning",
-            f"{instance_id} could go on, and has not moved for {STUCK_SECONDS:g} s. Workflow {record.workflow!r} version "
-            f"{record.version!r} is {'served' if is_served else 'not served'} here. Are all workers alive, and not "
-            f"overloaded? Look: nexus show {instance_id}, nexus doctor.",
-            instance_id=instance_id,
-            status=record.status.value,
-            last_batch=record.last_batch,
-        )
-
-    async def _sweep(self) -> None:
+    async def _sweep_now_and_then(self) -> None:
         """Look once in a while."""
         while True:
             try:
@@ -490,25 +460,6 @@ class Worker:
             await sleep(self._environment.clock, self._options.sweep_seconds, is_background=True)
             self._bell.ring()
 
-    async def _retry_blocked(self) -> None:
-        """Try blocked instances again, a page at a time: in the first round all, then those another build blocked."""
-        query = Query(statuses=frozenset({Status.BLOCKED}))
-        page = await self._store.list(query, limit=BLOCKED_PAGE, cursor=self._blocked_cursor)
-        for record in page.records:
-            key = (record.id, record.last_batch)
-            self._seen.add(key)
-            if key in self._tried or not (self._is_first_round or record.build != self._surroundings.build):
-                continue
-            self._tried.add(key)
-            if self._surroundings.registry.workflow(record.workflow, record.version) is not None:
-                self._mail.setdefault(record.id, Mail()).is_retry = True
-                self._move(record.id)
-        self._blocked_cursor = page.cursor
-        if page.cursor is None:
-            self._is_first_round = False
-            self._tried &= self._seen
-            self._seen.clear()
-
     async def _keep_leases(self) -> None:
         while True:
             await sleep(self._environment.clock, self._options.lease_seconds / 3, is_background=True)
@@ -516,6 +467,10 @@ class Worker:
                 await self._activities.prolong()
             except Exception as error:  # whatever it is: without this task, all that runs here would be lost
                 self._say("warning", f"leases could not be prolonged: {error}", exc_info=error)
+
+    def _try_again(self, instance_id: str) -> None:
+        self._mail.setdefault(instance_id, Mail()).is_retry = True
+        self._move(instance_id)
 
     # --- small things -----------------------------------------------------------------------------------------------
 

@@ -252,7 +252,11 @@ def run_of_events(events: Sequence[Event]) -> RecordedRun:
     return run_of_batches(
         [
             Batch(
-                BatchHeader("replayed", "replayed", number, "", (), START_US), tuple(turn), b"", b"", value_bytes_of(turn)
+                BatchHeader("replayed", "replayed", number, "", (), START_US),
+                tuple(turn),
+                b"",
+                b"",
+                value_bytes_of(turn),
             )
             for number, turn in enumerate(turns, start=1)
         ]

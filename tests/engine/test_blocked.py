@@ -109,9 +109,9 @@ async def test_mended_code_goes_on_with_it_by_itself(environment: Any) -> None:
 async def test_more_than_one_page_of_blocked_instances_is_tried_again(
     environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nexus_sdk.engine import worker
+    from nexus_sdk.engine import sweep
 
-    monkeypatch.setattr(worker, "BLOCKED_PAGE", 2)
+    monkeypatch.setattr(sweep, "BLOCKED_PAGE", 2)
     env, _ = await blocked_order(environment)
     async with env.another_worker([old_code()], [charge, pack]):
         await env.settle()
@@ -129,13 +129,13 @@ async def test_more_than_one_page_of_blocked_instances_is_tried_again(
     await env.restart_worker()  # the same build: none of them can go on, and in their later rounds they stay tried
     for _ in range(5):
         await env.advance("2s")
-    assert len(env.worker._tried) == 5
+    assert len(env.worker._sweep.tried) == 5
     async with env.another_worker([mended_code()], [charge, pack]) as mended:
         for _ in range(5):
             await env.advance("2s")
         assert [(await handle.status()).status for handle in handles] == ["completed"] * 5
         await env.advance("10s")
-        assert not mended._tried
+        assert not mended._sweep.tried
 
 
 async def test_two_builds_that_both_cannot_go_on_leave_one_record_of_it(environment: Any) -> None:

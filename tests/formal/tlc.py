@@ -108,16 +108,8 @@ def _read(config: str, output: str, seconds: float) -> Checked:
     states = int(counted[-1].replace(",", "")) if counted else 0
     if "Model checking completed. No error has been found." in output:
         return Checked("", states, seconds, output)
-    if found := re.search(r"Invariant (\w+) is violated", output):
+    if found := re.search(r"(?:Invariant|Action property) (\w+) is violated", output):
         return Checked(found[1], states, seconds, output)
-    if found := re.search(r"Action property line (\d+), .* of module (\w+) is violated", output):
-        return Checked(_defined_at(found[2], int(found[1])), states, seconds, output)
     if "Temporal properties were violated" in output:
         return Checked("a temporal property", states, seconds, output)
     raise TlcFailed(f"{config}: {output[-3000:]}")
-
-
-def _defined_at(module: str, line: int) -> str:
-    """The definition that this line of a module is part of."""
-    lines = (MODULES / f"{module}.tla").read_text().splitlines()[:line]
-    return next(match[1] for text in reversed(lines) if (match := re.match(r"(\w+).*==", text)))

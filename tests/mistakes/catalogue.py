@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from nexus_sdk import Nexus, NexusError
+from nexus_sdk import HistoryLimits, Nexus, NexusError
 from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.encryption import Encryption
 from nexus_sdk.codec.pickles import CloudpickleCodec
 from nexus_sdk.codec.values import MsgpackCodec
+from nexus_sdk.engine.worker import WorkerOptions
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities
 from nexus_sdk.testing import WorkflowEnvironment
@@ -250,6 +251,10 @@ EXAMPLES: Mapping[str, Make] = {
     "NX206": _running("while True: pass\n    yield", spin_seconds=0.1),
     "NX207": _large_turn,
     "NX208": _asking(lambda env, handle: handle.query("total")),
+    "NX209": _running(
+        "for _ in range(10):\n        yield ctx.sleep(1)",
+        worker=WorkerOptions(lease_seconds=1e9, history_limits=HistoryLimits(events_warn=5, events_max=20)),
+    ),
     "NX301": _starting(lambda client, names: client.get("order-24").status()),
     "NX302": _starting(_twice),
     "NX303": _asking(_told_when_finished),

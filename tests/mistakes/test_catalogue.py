@@ -26,6 +26,7 @@ VARYING = (
         re.compile(r"makes [\d,]+ bytes of history; this store takes [\d,]+"),
         "makes 71000000 bytes of history; this store takes 64000000",
     ),
+    (re.compile(r"has [\d,]+ events and [\d,]+ bytes; the limit is [\d,]+ events"), "too long: 100,000 events"),
 )
 """What differs from time to time: lines, ids of runs, limits that a test sets lower."""
 

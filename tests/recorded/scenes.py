@@ -233,6 +233,13 @@ async def _archive(env: WorkflowEnvironment) -> None:
     await env.run(_sample("archive_tree").archive_tree, "source", "archive", id="archive-1")
 
 
+async def _order(env: WorkflowEnvironment) -> None:
+    handle = await env.start(_sample("aws_order").fulfil, ["a lamp", "a rug"], 12_000, id="order-1")
+    await env.settle()
+    await handle.send_event("approved", True)
+    await handle.result()
+
+
 async def _findings(env: WorkflowEnvironment) -> None:
     from datetime import date
 
@@ -317,6 +324,7 @@ SCENES = [
     Scene("eternal_counter", _counting, "eternal_counter"),
     Scene("ai_agent_loop", _agent, "ai_agent_loop"),
     Scene("versioning", _january, "versioning"),
+    Scene("aws_order", _order, "aws_order"),
     Scene("archive_tree", _archive, "archive_tree"),
     Scene("custom_codec", _bill, "custom_codec", is_in_any_order=True),
     Scene("encrypted_payloads", _findings, "encrypted_payloads", is_sealed=True),

@@ -1,4 +1,4 @@
-"""The number of an attempt counts those that failed and those that were lost, and each attempt is given to one holder."""
+"""The number of an attempt counts those that failed and those that were lost; each attempt is given to one holder."""
 
 from __future__ import annotations
 

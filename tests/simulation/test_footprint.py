@@ -76,3 +76,9 @@ def test_a_turn_that_is_not_is_noticed() -> None:
     with patch.object(split_item, "DIRECT_MAX", 1_000):
         said = wide("dynamodb").broken
     assert "rows: a transaction of dynamodb takes 100 at most" in said
+
+
+def test_what_opens_a_run_is_written_before_the_rest_but_for_its_first_batch() -> None:
+    before = Footprint(batches={"r1": 40})
+    assert rows_between(before, Footprint(batches={"r1": 40, "r2": 40})) == 2
+    assert rows_between(before, Footprint(batches={"r1": 41, "r2": 1})) == 3

@@ -79,10 +79,13 @@ class SplitLeases(SplitSteps):
         def take(slot: Slot) -> Delivery | int | None:
             return slot.item.lease(ring, token, until, now_us) if slot.item is not None else None
 
+        found: Delivery | int | None
         if ring.task_id:
             # It concerns one task, and is not the place to make what its instance has left to be sent: of a large
             # fan-out, whoever takes the first tasks would send the others, all at the same time.
             found = await self._change("receive:lease", ring.instance_id, take, tasks=[ring.task_id], is_of_task=True)
+        elif ring.instance_id in self._making:
+            found = now_us + self._grace_us
         else:
             found = await self._change_healed("receive:lease", ring.instance_id, take)
         if found is None:

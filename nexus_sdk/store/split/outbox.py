@@ -41,9 +41,15 @@ class SplitOutbox(SplitSteps):
         That mere messages were put is written down with the next write. Whoever has much to send rings for himself,
         for the time when he should be done: if he dies, whoever hears it goes on where he was.
         """
-        if len(left.entry.sends) > TASKS_MAX:
+        if len(left.entry.sends) <= TASKS_MAX:
+            await self._make(instance_id, left)
+        else:
             await self._ring(instance_id, left.entry.now_us + self._grace_us, left.entry.now_us)
-        await self._make(instance_id, left)
+            self._making.add(instance_id)
+            try:
+                await self._make(instance_id, left)
+            finally:
+                self._making.discard(instance_id)
         if left.entry.sends:
             return await self._sent(instance_id, left)
         if len(self._notes) >= NOTES_MAX:

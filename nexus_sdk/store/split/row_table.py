@@ -303,18 +303,18 @@ class RowTable:
         made = [_apart(write) if write.key in apart and write.data else write for write in writes]
         vital = [write for write in made if not write.is_mere_erasure]
         erased = [write for write in made if write.is_mere_erasure]
-        if len(vital) > self._rows.transaction_rows_max and not await self._write_ahead(instance_id, vital):
-            return False
+        if len(vital) > self._rows.transaction_rows_max:
+            if not await self._write_ahead(instance_id, [write for write in vital if write.may_precede]):
+                return False
+            vital = [write for write in vital if not write.may_precede]
         room = max(0, self._rows.transaction_rows_max - len(vital))
         if not await self._rows.transact(instance_id, vital + erased[:room]):
             return False
         await self._rows.delete(instance_id, [write.key for write in erased[room:]])
         return True
 
-    async def _write_ahead(self, instance_id: str, writes: list[Write]) -> bool:
-        """Take out of these what may precede the others, and write it; False when there is nobody it belongs to."""
-        ahead = [write for write in writes if write.may_precede]
-        writes[:] = [write for write in writes if not write.may_precede]
+    async def _write_ahead(self, instance_id: str, ahead: Sequence[Write]) -> bool:
+        """Make writes that may precede the others; False when there is nobody whose they are."""
         portion = self._rows.transaction_rows_max - 1
         for start in range(0, len(ahead), portion):
             head = Write(HEAD, is_check=True)

@@ -45,6 +45,8 @@ class SplitSteps:
         self._grace_us = round(outbox_grace_seconds * 1_000_000)
         self._receipts: dict[str, Ring] = {}
         self._notes: dict[str, tuple[int, int]] = {}
+        self._making: set[str] = set()
+        """Instances for which much is being sent here; nobody else here begins it, too."""
 
     # --- sub-steps ------------------------------------------------------------------------------------------------
 

@@ -289,6 +289,8 @@ class SplitStore(SplitOutbox, SplitLeases):
         await self._heed_dead_letters(before_us)
         late = await self._table.late(before_us=before_us, grace_us=self._grace_us, limit=limit)
         for instance_id, overdue in late.items():
+            if instance_id in self._making:
+                continue
             for start in range(0, max(len(overdue), 1), DIRECT_MAX):
                 await self._look(instance_id, overdue[start : start + DIRECT_MAX], before_us)
         return list(late)

@@ -20,7 +20,7 @@ class Footprint:
     """What of an item lies in rows of its own.
 
     Attributes:
-        batches: of each run, how many. Those that open a run may be written before anybody knows of it, but for the first.
+        batches: of each run, how many. Where several open a run, all but the first may be written before the rest.
         marks: how many ids of messages, and keys of sends, are remembered.
         last_number: of the messages; those that are accepted together are a row.
         tasks: by id, everything that is written of each.

@@ -81,7 +81,7 @@ OCCASIONS: Mapping[str, Occasion] = {
     **dict.fromkeys(("purge", "purge:write", "purge:clear"), Occasion((), (), {"tidy": 1.0})),
     **dict.fromkeys(("list", "count"), Occasion((), ((2.0, "ask"), (6.0, "ask")))),
     "watch": Occasion((), ((0.5, "watch"), (1.0, "watch"))),
-    "commit": Occasion(({"op": "fall", "n": 918},)),
+    "commit": Occasion(({"op": "fall", "n": 918},), ((3.0, "rewind"), (8.0, "rewind"), (15.0, "rewind"))),
     "get_blobs": Occasion((), ((2.0, "ask"), (6.0, "ask"))),
 }
 """By place. A client commits when it rewinds what has failed."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
+from nexus_sdk.replay.laws import Deadlines, Run
 from nexus_sdk.store.port import InstanceRecord
-from nexus_sdk.testing.laws import Run
 
 
 def breaches_of_time(record: InstanceRecord, run: Run, accepted_us: Mapping[str, int]) -> Iterator[str]:
@@ -45,54 +45,3 @@ def _order(id: str, batch: Batch, before: Deadlines, accepted_us: Mapping[str, i
             if came_us is not None and came_us < fired_us:
                 early_us = fired_us - came_us
                 yield f"law 8, {id}: event {event.event_id} was there {early_us} µs before a timer that beat it"
-
-
-class Deadlines:
-    """What is waited for until a time, by path: a fold over events. `""`: the workflow as a whole."""
-
-    def __init__(self) -> None:
-        self.due_us: dict[str, int] = {}
-        self._kept: list[str] = []
-        self._waits: dict[str, str] = {}
-        self._timeout_us: int | None = None
-
-    def fold(self, event: e.Event, stamp_us: int) -> None:
-        """Take in one more event, of a turn with this stamp."""
-        match event:
-            case e.WorkflowCreated(start_at_us=start_at_us, timeout_us=timeout_us, carried=carried):
-                self._timeout_us = timeout_us
-                self._kept += [one.name for one in carried if isinstance(one, e.EventReceived)]
-                if start_at_us is not None:
-                    self.due_us["start"] = start_at_us
-            case e.WorkflowStarted():
-                self.due_us.pop("start", None)
-                if self._timeout_us is not None:
-                    self.due_us[""] = stamp_us + self._timeout_us
-            case e.TimerStarted(path=path, due_us=due_us):
-                self.due_us[path] = due_us
-            case e.ActivityScheduled(path=path, options=options) if options.schedule_to_close_us is not None:
-                self.due_us[path] = stamp_us + options.schedule_to_close_us
-            case e.EventAwaited(path=path, name=name, due_us=due_us):
-                self._await(path, name, due_us)
-            case e.EventReceived(name=name):
-                taker = next((path for path, wanted in self._waits.items() if wanted == name), None)
-                if taker is None:
-                    self._kept.append(name)
-                else:
-                    self._drop(taker)
-            case e.ActivityScheduled() | e.ChildScheduled() | e.EventSent():
-                pass
-            case _ if isinstance(event, e.TimerFired) or bool(getattr(event, "path", "")):
-                self._drop(getattr(event, "path", ""))
-
-    def _await(self, path: str, name: str, due_us: int | None) -> None:
-        if name in self._kept:
-            self._kept.remove(name)
-            return
-        self._waits[path] = name
-        if due_us is not None:
-            self.due_us[path] = due_us
-
-    def _drop(self, path: str) -> None:
-        self.due_us.pop(path, None)
-        self._waits.pop(path, None)

@@ -6,17 +6,20 @@ follows the fake clock of the test. Run as a script: ``python moto_server.py POR
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import moto.sqs.models
+from moto.dynamodb.models.table import Table
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
@@ -76,6 +79,16 @@ def _answer(environ: dict[str, Any], start: Any) -> list[bytes]:
         return [b"".join(_app(environ, start))]
 
 
+def _snapshot(table: Table, memo: Any) -> Table:
+    """What moto puts back when a transaction fails: it copies the table for each of its rows, and all that is in it.
+
+    Rows are replaced and never changed here, so the rows themselves need no copies.
+    """
+    copied = copy.copy(table)
+    copied.items = defaultdict(dict, {key: copy.copy(rows) for key, rows in table.items.items()})
+    return copied
+
+
 def _end_with_input() -> None:
     sys.stdin.read()
     os._exit(0)
@@ -84,6 +97,7 @@ def _end_with_input() -> None:
 if __name__ == "__main__":
     moto.sqs.models.unix_time = _seconds
     moto.sqs.models.unix_time_millis = _milliseconds
+    Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
     moto.sqs.models.Message.visible = property(_is_visible)  # type: ignore[assignment,method-assign]
     threading.Thread(target=_end_with_input, daemon=True).start()
     run_simple("127.0.0.1", int(sys.argv[1]), locked, threaded=True, request_handler=QuietHandler)

@@ -382,7 +382,9 @@ def http_2(method: str, path: str, body: Any = None, query: str = "", **more: An
     }
 
 
-def http_1(method: str, path: str, body: Any = None, query: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def http_1(
+    method: str, path: str, body: Any = None, query: dict[str, str] | None = None, **more: Any
+) -> dict[str, Any]:
     """A request as a REST API hands it over."""
     return {
         "resource": "/{proxy+}",

@@ -182,7 +182,7 @@ async def test_stopping_a_worker_does_not_wait_for_its_polls(listening: tuple[Aw
     store, _, noted = listening
     app = Nexus(store, workflows=[travel], activities=[where])
     async with app.worker():
-        await until(lambda: noted.waiting == 3)  # turns, tasks, local activities
+        await until(lambda: noted.waiting == 4)  # turns, local activities, and both task queues
         loop = asyncio.get_running_loop()
         before = loop.time()
     assert loop.time() - before < LISTEN_SECONDS / 2

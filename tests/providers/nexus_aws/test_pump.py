@@ -107,9 +107,7 @@ def test_orders_come_to_their_end_in_real_functions_that_are_killed(
     pump = Pump(cloud, store, invoke, QUEUES, chance, Trouble(death=0.3, twice=0.2, kept=0.1, requests=30))
     for number in range(ORDERS):
         id, arguments = f"order-{number}", {"order": number}
-        said = pump.call(
-            {"action": "start", "workflow": "fulfil", "id": id, "arguments": arguments, "request_id": id}
-        )
+        said = pump.call({"action": "start", "workflow": "fulfil", "id": id, "arguments": arguments, "request_id": id})
         assert said == {"id": id}
         event = {"action": "event", "id": id, "name": "approved", "payload": True, "event_id": "click"}
         assert pump.call(event)["event"] == "approved"
@@ -131,26 +129,28 @@ def test_orders_come_to_their_end_in_real_functions_that_are_killed(
         assert len(done) == len({event.path for event in done}) == 4
     runs = ledger.runs()
     assert set(runs) == {
-        what
-        for n in range(ORDERS)
-        for what in (f"charge {n}", f"ship {n}", *(f"pack {n}.{item}" for item in range(3)))
+        what for n in range(ORDERS) for what in (f"charge {n}", f"ship {n}", *(f"pack {n}.{item}" for item in range(3)))
     }
     for what, by in runs.items():
         assert set(by[:-1]) <= died, f"{what} ran {len(by)} times, though nothing had died"
-    print(f"{pump.deaths} deaths, {pump.failed} failed messages, {sum(one.starts for one in containers)} starts, {len(runs)}")
+    print(
+        f"{pump.deaths} deaths, {pump.failed} failed messages, {sum(one.starts for one in containers)} starts, {len(runs)}"
+    )
     assert pump.deaths > 3
     assert sum(one.starts for one in containers) > 2
 
 
 def test_what_a_handler_raises_and_what_it_answers_passes_through_the_real_runtime(
-    container: Callable[[], Container]
+    container: Callable[[], Container],
 ) -> None:
     function = container()
     error = function.invoke({"action": "dance"})["error"]
     assert error["code"] == "NX322"
     with pytest.raises(FunctionFailed, match="InvalidRequest"):
         function.invoke({"Records": [{"EventSource": "aws:sns"}]})
-    answer = function.invoke({"version": "2.0", "rawPath": "/instances/nobody", "requestContext": {"http": {"method": "GET"}}})
+    answer = function.invoke(
+        {"version": "2.0", "rawPath": "/instances/nobody", "requestContext": {"http": {"method": "GET"}}}
+    )
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["error"]["code"] == "NX301"
     assert function.starts == 1
