@@ -163,7 +163,7 @@ TaskLeaseEnds(a) ==
 
 LeaseTurn(w) ==
     /\ IsReady /\ IsFree(turn)
-    /\ hand[w].phase = "idle" /\ ~hand[w].leased
+    /\ hand[w].phase = "idle"
     /\ turn' = [holder |-> w, expired |-> FALSE]
     /\ hand' = [hand EXCEPT ![w].leased = TRUE, ![w].seen = inbox, ![w].seenAt = Len(log)]
     /\ UNCHANGED <<run, log, status, wake, inbox, heard, task, timer, ghostVars, due, doing, faults>>
@@ -177,16 +177,25 @@ LeaseTask(w, a) ==
        /\ doing' = [doing EXCEPT ![w] = @ \cup {[of |-> a, attempt |-> next]}]
     /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, turn, ghostVars, due, hand, faults>>
 
+HasSomething(w) == hand[w].leased \/ doing[w] # {}
+
+(* The execution and the inbox, as of one moment. *)
 Load(w) ==
     /\ hand[w].phase = "idle"
-    /\ hand[w].leased \/ doing[w] # {}
     /\ <<hand[w].at, hand[w].seenAt, hand[w].seen>> # <<Len(log), Len(log), inbox>>
     /\ hand' = [hand EXCEPT ![w].at = Len(log), ![w].seenAt = Len(log), ![w].seen = inbox]
+    /\ UNCHANGED <<itemVars, ghostVars, due, doing, faults>>
+
+(* A warm execution, which is up to date; the mail is what was delivered before. *)
+Warm(w) ==
+    /\ hand[w].phase = "idle" /\ hand[w].at # Len(log)
+    /\ hand' = [hand EXCEPT ![w].at = Len(log)]
     /\ UNCHANGED <<itemVars, ghostVars, due, doing, faults>>
 
 -----------------------------------------------------------------------------
 (* The turn.  What it comes to is a record `c`:                            *)
 (*   mail     whether it takes the messages that were seen                 *)
+(*   settles  whether it settles the delivery of the turn                  *)
 (*   done     deliveries of activities whose outcomes it brings            *)
 (*   then     "go" on, "end", "continue" as new, "suspend", "block", or    *)
 (*            "hold": leave everything where it is                         *)
@@ -219,7 +228,7 @@ AsksForNothing(c) ==
     /\ c.sets = {} /\ c.fires = {} /\ c.drops = {} /\ c.sends = {} /\ c.reads = 0
 
 HasReason(w, c) ==
-    \/ c.mail /\ (hand[w].leased \/ Len(hand[w].seen) > 0 \/ c.fires # {})
+    \/ c.mail /\ (c.settles \/ Len(hand[w].seen) > 0 \/ c.fires # {})
     \/ c.done # {}
     \/ c.then = "block"
 
@@ -240,7 +249,8 @@ IsAskable(w, c) ==
 IsAllowed(w, c) ==
     LET seen == Seen(w, c)
         all == Range(seen)
-        goesOn == status = "running" \/ IsResumed(seen) \/ (status = "blocked" /\ LatestRequest(seen) = "none")
+        goesOn == \/ status = "running" \/ (status = "ended" /\ Bug = "turnAfterEnd")
+                  \/ IsResumed(seen) \/ (status = "blocked" /\ LatestRequest(seen) = "none")
     IN
     /\ c.used \subseteq all
     /\ c.then = "hold" => ~c.writes
@@ -248,9 +258,8 @@ IsAllowed(w, c) ==
     /\ ~c.writes => AsksForNothing(c) /\ wake # "now"
     /\ HasTermination(seen) => c.then = "end" /\ c.used = all /\ AsksForNothing([c EXCEPT !.drops = {}])
     /\ CASE c.then = "go" ->
-                /\ goesOn /\ LatestRequest(seen) # "suspend" /\ c.used = all
-                /\ c.records = Meant(Brought(c, all))
-                /\ c.fires = DueTimers \/ Bug = "earlyTimer"
+                /\ goesOn /\ LatestRequest(seen) # "suspend"
+                /\ c.records = Meant(Brought(c, c.used))
          [] c.then = "end" -> goesOn \/ HasTermination(seen)
          [] c.then = "continue" -> goesOn /\ run < RunsMax
          [] c.then = "suspend" ->
@@ -264,7 +273,7 @@ IsAllowed(w, c) ==
          [] c.then = "hold" ->
                 /\ \/ status = "suspended" /\ ~IsResumed(seen)
                    \/ status = "blocked" /\ LatestRequest(seen) = "none"
-                /\ c.mail /\ hand[w].leased /\ c.used = {} /\ c.done = {} /\ AsksForNothing(c)
+                /\ c.settles /\ c.used = {} /\ c.done = {} /\ AsksForNothing(c)
 
 (* The conditions of the write itself: the fence, and leases that nobody else has taken. *)
 IsCommittable(w, c) ==
@@ -275,7 +284,7 @@ IsCommittable(w, c) ==
     /\ \A d \in c.done : IsMine(w, d) \/ Bug = "anyHolder"
     /\ c.mail => /\ hand[w].seenAt > 0
                  /\ hand[w].seenAt = hand[w].at \/ Bug = "staleMail"
-                 /\ hand[w].leased => turn.holder = w
+    /\ c.settles => c.mail /\ hand[w].leased /\ turn.holder = w
 
 NewBatches(w, c, isAnswered) ==
     LET next == hand[w].at + 1
@@ -344,7 +353,7 @@ WriteTurn(w, c, isAnswered) ==
     /\ heard' = IF c.then \in {"hold", "block"} THEN Range(Seen(w, c)) \cap Range(inbox') ELSE {}
     /\ task' = [a \in Activities |-> TaskAfter(c, a)]
     /\ timer' = [t \in Timers |-> TimerAfter(c, t)]
-    /\ turn' = IF c.then = "end" \/ (c.mail /\ hand[w].leased) THEN Free ELSE turn
+    /\ turn' = IF c.then = "end" \/ c.settles THEN Free ELSE turn
     /\ consumed' = consumed \o used
     /\ unread' = IF c.then = "continue" /\ Bug = "dropUnread" THEN <<>> ELSE carried
     /\ reads' = reads + c.reads
@@ -353,7 +362,8 @@ WriteTurn(w, c, isAnswered) ==
     /\ sent' = sent \cup c.sends
     /\ doing' = [doing EXCEPT ![w] = @ \ c.done]
     /\ hand' = [hand EXCEPT ![w] =
-            LET kept == IF c.mail \/ ~hand[w].leased THEN EmptyHand ELSE hand[w] IN
+            LET kept == IF c.settles \/ ~hand[w].leased THEN EmptyHand
+                        ELSE IF c.mail THEN [EmptyHand EXCEPT !.leased = TRUE] ELSE hand[w] IN
             IF isAnswered THEN [kept EXCEPT !.at = IF isOver \/ (~kept.leased /\ doing'[w] = {}) THEN 0 ELSE Len(log')]
             ELSE [kept EXCEPT !.at = hand[w].at, !.phase = "unsure"]]
 
@@ -421,7 +431,7 @@ Turn(w, TheTurn(_)) ==
           IN
           \E givesUp \in (IF GivesUp /\ then = "go" /\ open # {} THEN {"nothing", "cancels", "lapses"} ELSE {"nothing"}),
              readsNow \in (IF ~isAsked THEN {0} ELSE IF RunsMax > 1 THEN {0, events} ELSE {events}) :
-             TheTurn([mail |-> mail, done |-> done, then |-> then, used |-> used,
+             TheTurn([mail |-> mail, settles |-> mail /\ hand[w].leased, done |-> done, then |-> then, used |-> used,
                       records |-> IF isAsked THEN Meant(brought) ELSE {},
                       schedules |-> schedules,
                       cancels |-> IF givesUp = "cancels" THEN open ELSE {},
@@ -487,15 +497,18 @@ Conflict(w) ==
     /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, ghostVars, due, faults>>
 
 (* The instance has ended: whatever is there for it is late, and acknowledged. *)
-Discard(w) ==
-    /\ status = "ended" /\ hand[w].phase = "idle"
-    /\ hand[w] # EmptyHand \/ doing[w] # {}
-    /\ task' = [a \in Activities |-> IF \E d \in doing[w] : d.of = a /\ IsMine(w, d)
-                                     THEN [NoTask EXCEPT !.is = "gone", !.run = task[a].run] ELSE task[a]]
+AckTask(w, d) ==
+    /\ status = "ended" /\ d \in doing[w]
+    /\ task' = IF IsMine(w, d) THEN [task EXCEPT ![d.of] = [NoTask EXCEPT !.is = "gone", !.run = task[d.of].run]]
+               ELSE task
+    /\ doing' = [doing EXCEPT ![w] = @ \ {d}]
+    /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, turn, ghostVars, due, hand, faults>>
+
+AckTurn(w) ==
+    /\ status = "ended" /\ hand[w].phase = "idle" /\ hand[w] # EmptyHand
     /\ turn' = IF turn.holder = w THEN Free ELSE turn
     /\ hand' = [hand EXCEPT ![w] = EmptyHand]
-    /\ doing' = [doing EXCEPT ![w] = {}]
-    /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, ghostVars, due, faults>>
+    /\ UNCHANGED <<run, log, status, wake, inbox, heard, task, timer, ghostVars, due, doing, faults>>
 
 (* A reply that was lost with what it handed out. *)
 Forget(w, d) ==

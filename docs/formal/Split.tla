@@ -45,8 +45,8 @@ Init ==
 CrossedOut(done) ==
     LET Crossed(e) == [e EXCEPT !.tasks = @ \ done]
         all == [i \in 1..Len(outbox) |-> Crossed(outbox[i])]
-        HasSomething(e) == e.tasks # {} \/ e.sends # {}
-    IN SelectSeq(all, HasSomething)
+        IsLeft(e) == e.tasks # {} \/ e.sends # {}
+    IN SelectSeq(all, IsLeft)
 
 Through(box, last) == IF box = <<>> THEN last ELSE box[1].number - 1
 
@@ -160,11 +160,12 @@ Follows(w) == PutTasks(w) \/ (\E p \in Peers : Send(w, p)) \/ MarkSent(w)
 Works(w) ==
     \/ TakeBell(w) /\ Silent /\ QuietOutbox
     \/ \E a \in Activities : TakeTask(w, a) /\ Silent /\ QuietOutbox
-    \/ Load(w) /\ Silent /\ QuietOutbox
+    \/ HasSomething(w) /\ (Load(w) \/ Warm(w)) /\ Silent /\ QuietOutbox
     \/ TakeTurn(w)
     \/ outbox = <<>> /\ Repeat(w) /\ Silent /\ QuietOutbox
     \/ Conflict(w) /\ Rings /\ QuietOutbox
-    \/ Discard(w) /\ Silent /\ QuietOutbox
+    \/ AckTurn(w) /\ Silent /\ QuietOutbox
+    \/ \E d \in doing[w] : AckTask(w, d) /\ Silent /\ QuietOutbox
     \/ \E d \in doing[w] : ReportsTo(w, d) \/ Retries(w, d)
     \/ Follows(w)
 

@@ -44,11 +44,12 @@ Time == \/ \E t \in Timers : ComeDue(t) /\ Silent
 Works(w) ==
     \/ bell /\ LeaseTurn(w) /\ Silent
     \/ \E a \in Activities : bell /\ LeaseTask(w, a) /\ Silent
-    \/ Load(w) /\ Silent
+    \/ HasSomething(w) /\ (Load(w) \/ Warm(w)) /\ Silent
     \/ TakeTurn(w)
     \/ Repeat(w) /\ Silent
     \/ Conflict(w) /\ Rings
-    \/ Discard(w) /\ Silent
+    \/ AckTurn(w) /\ Silent
+    \/ \E d \in doing[w] : AckTask(w, d) /\ Silent
     \/ \E d \in doing[w] : Report(w, d) /\ Rings
     \/ \E d \in doing[w] : Retry(w, d) /\ Rings
 

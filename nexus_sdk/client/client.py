@@ -112,8 +112,8 @@ class Client:
                 hint="'attach' gives the instance that has the id, if it was started with the same arguments.",
             )
         definition, arguments = self._bound(workflow, args)
-        token = self.environment.randomness.token
-        request = check_name(request_id, "a request id") if request_id is not None else token()
+        own = self.environment.randomness.token
+        request = check_name(request_id, "a request id") if request_id is not None else own()
         # Without an id the request makes one: the same request, the same instance.
         instance_id = check_instance_id(id) if id is not None else uuid5(NAMESPACE_URL, request).hex
         now_us = self.environment.clock.now_us()
@@ -128,21 +128,27 @@ class Client:
             start_at_us=_start_at_us(delay, now_us),
             attributes=check_attributes({} if attributes is None else attributes),
         )
-        moving = Moving(self.store.capabilities.payload_bytes_max)
-        new = moving.instance(new_instance(start, run_id=token(), turn_id=token(), now_us=now_us))
         handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
-            if moving.is_needed:
-                await moving.put(self.store, now_us=now_us)
-            record = await self.store.create(new, now_us=now_us)
-            if moving.is_needed:  # again: if another instance of this id was purged in between, they went with it
-                await moving.put(self.store, now_us=now_us)
+            record = await self._create(start, now_us)
         except InstanceExists:
             if on_conflict == "raise":
                 raise
             record = await self.store.find(instance_id)
         await self._check_same_start(record, start)
         return handle
+
+    async def _create(self, start: Start, now_us: int) -> InstanceRecord:
+        """Make it durable, with what of it lies apart. Raises `InstanceExists`."""
+        token = self.environment.randomness.token
+        moving = Moving(self.store.capabilities.payload_bytes_max)
+        new = moving.instance(new_instance(start, run_id=token(), turn_id=token(), now_us=now_us))
+        if moving.is_needed:
+            await moving.put(self.store, now_us=now_us)
+        record = await self.store.create(new, now_us=now_us)
+        if moving.is_needed:  # again: if another instance of this id was purged in between, they went with it
+            await moving.put(self.store, now_us=now_us)
+        return record
 
     def get(self, id: str) -> Handle[Any]:
         """A handle for an id. No I/O: whether it exists shows when it is used."""

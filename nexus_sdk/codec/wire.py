@@ -191,23 +191,31 @@ class StoredHistory:
         raise error
 
 
-def _verify_link(batch: Batch, before: Batch | None) -> None:
+def misfit_of(batch: Batch, before: Batch | None) -> str:
+    """Why a batch cannot stand behind another one (None: at the beginning of its run); empty when it can."""
     header = batch.header
     if before is None:
         if header.number != 1:
-            _reject(batch, "the batch before it has number 0")
+            return "the batch before it has number 0"
         if batch.previous_hash != first_hash(header.instance_id, header.run_id):
-            _reject(batch, "it was written for another run")
-        return
+            return "it was written for another run"
+        return ""
     last = before.header
     if header.run_id != last.run_id or header.instance_id != last.instance_id:
-        _reject(batch, f"the batch before it belongs to {last.instance_id!r}, run {last.run_id!r}")
+        return f"the batch before it belongs to {last.instance_id!r}, run {last.run_id!r}"
     if header.number != last.number + 1:
-        _reject(batch, f"the batch before it has number {last.number}")
+        return f"the batch before it has number {last.number}"
     if batch.previous_hash != before.hash:
-        _reject(batch, "the hash does not fit the batch before it")
+        return "the hash does not fit the batch before it"
     if header.stamped_at_us < last.stamped_at_us:
-        _reject(batch, "its time is before the time of the batch before it")
+        return "its time is before the time of the batch before it"
+    return ""
+
+
+def _verify_link(batch: Batch, before: Batch | None) -> None:
+    reason = misfit_of(batch, before)
+    if reason:
+        _reject(batch, reason)
 
 
 def _verify_payloads(batch: Batch, *, without: Collection[type[Event]] = ()) -> None:

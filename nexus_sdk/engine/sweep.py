@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nexus_sdk.codec import wire
 from nexus_sdk.core.status import Status
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.stuck import STUCK_SECONDS, StuckWatch
-from nexus_sdk.errors import InstanceNotFound
-from nexus_sdk.store.port import Query, Store
+from nexus_sdk.errors import InstanceNotFound, WorkflowSpinningError
+from nexus_sdk.store.port import InstanceRecord, Query, Store
 
 SWEPT_MAX = 1_000
 """So many instances are looked at by one sweep; the next sweep looks at the next ones."""
@@ -32,6 +33,9 @@ class Sweep:
         self._is_first_round = True
         self._cursor: str | None = None
         self._seen: set[tuple[str, int]] = set()
+        self._probes: dict[tuple[str, str], tuple[str, int]] = {}
+        self._mended: set[tuple[str, str]] = set()
+        """Workflows, in a version, that spun under another build and do so no more."""
         self.tried: set[tuple[str, int]] = set()
         """The blocked instances that were tried again, at which batch; of those that are still blocked there."""
 
@@ -71,7 +75,7 @@ class Sweep:
         for record in page.records:
             key = (record.id, record.last_batch)
             self._seen.add(key)
-            if key in self.tried or not (self._is_first_round or record.build != self._surroundings.build):
+            if key in self.tried or not self._may_try(record):
                 continue
             self.tried.add(key)
             if self._surroundings.registry.workflow(record.workflow, record.version) is not None:
@@ -80,4 +84,16 @@ class Sweep:
         if page.cursor is None:
             self._is_first_round = False
             self.tried &= self._seen
+            self._mended |= {kind for kind, probe in self._probes.items() if probe not in self._seen}
             self._seen.clear()
+
+    def _may_try(self, record: InstanceRecord) -> bool:
+        is_another_build = record.build != self._surroundings.build
+        if record.failure is None or wire.decode_failure(record.failure).code != WorkflowSpinningError.code:
+            return self._is_first_round or is_another_build
+        # While one that spins is tried, this worker does nothing else: one of each kind shows what the others would do.
+        kind = (record.workflow, record.version)
+        if is_another_build and kind not in self._mended and kind not in self._probes:
+            self._probes[kind] = (record.id, record.last_batch)
+            return True
+        return is_another_build and kind in self._mended

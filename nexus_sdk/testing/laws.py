@@ -1,7 +1,8 @@
 """The laws that hold for every instance of a store, at any moment between two commits (architecture, section 9).
 
-What they are, for one instance: `nexus_sdk.replay.laws`. `check_laws` reads a store and raises `LawBroken` with everything that is wrong. It changes nothing and runs no
-workflow code; `check_replays` runs it, over every prefix of every history.
+What they are, for one instance: `nexus_sdk.replay.laws`. `check_laws` reads a store and raises `LawBroken` with
+everything that is wrong. It changes nothing and runs no workflow code; `check_replays` runs it, over every prefix of
+every history.
 """
 
 from __future__ import annotations

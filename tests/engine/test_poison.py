@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from nexus_sdk import Workflow
+from nexus_sdk import Context, Workflow, workflow
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.encryption import Encryption
+from nexus_sdk.codec.values import MsgpackCodec
 from nexus_sdk.core import events as e
 from nexus_sdk.engine.courtesy import UNSERVED_TRIES
 from nexus_sdk.testing import WorkflowEnvironment
@@ -103,3 +104,43 @@ async def test_a_hundred_of_them_cost_their_neighbours_nothing() -> None:
             assert await env.client.count(status="blocked") == poisons
             costs.append(await cost_of_neighbours(env, store))
     assert costs[0] == costs[1]
+
+
+@workflow(name="order")
+async def no_better(ctx: Context, number: Any = 7):
+    yield charge(1)
+    yield ctx.wait_for_event("go")
+    while number:
+        pass
+
+
+@workflow(name="order")
+async def mended(ctx: Context, number: Any = 7):
+    yield charge(1)
+    yield ctx.wait_for_event("go")
+    yield ctx.complete((yield pack(number)))
+
+
+async def test_of_those_that_spin_one_shows_what_the_others_would_do() -> None:
+    """A worker that tries one does nothing else meanwhile."""
+    store, codec, bad = Stored(), Exchanged(MsgpackCodec()), _order("spins")
+    async with environment_on(store, codec, bad) as env:
+        handles = []
+        async with env.another_worker([bad], [charge, pack]):
+            for number in range(5):
+                handles.append(await env.start(bad, ARGUMENT, id=f"poison-{number}"))
+                await handles[-1].send_event("go")
+            await env.settle()
+        assert await env.client.count(status="blocked") == 5
+        store.loads.clear()
+        async with env.another_worker([bad], [charge, pack]):  # the same build
+            await env.advance("1m")
+        assert store.loads == []
+        async with env.another_worker([no_better], [charge, pack]):  # another one
+            for _ in range(5):
+                await env.advance("10s")
+        assert len(store.loads) == 1
+        async with env.another_worker([mended], [charge, pack]):
+            for _ in range(5):
+                await env.advance("10s")
+            assert [await handle.result() for handle in handles] == [ARGUMENT] * 5
