@@ -60,9 +60,10 @@ def _profile(arguments: Sequence[str]) -> None:
     asked = parser.parse_args(arguments)
     times = 1 if asked.tiny else asked.times
     try:
-        print(shares.table([(each, shares.profile(each, asked.store, asked.folder, times=times)) for each in asked.only]))
+        found = [(each, shares.profile(each, asked.store, asked.folder, times=times)) for each in asked.only]
     except shares.NoProfiler as missing:
         raise SystemExit(str(missing)) from None
+    print(shares.table(found))
 
 
 def _beside(arguments: Sequence[str]) -> None:

@@ -64,7 +64,8 @@ instanceVars == <<itemVars, ghostVars, due, localVars, faults>>
 
 Nobody == "nobody"
 Message(kind, id) == <<kind, id>>
-Messages == {Message("event", e) : e \in Events} \cup {Message(r, 0) : r \in Requests}
+Start == Message("event", "start")
+Messages == {Start} \cup {Message("event", e) : e \in Events} \cup {Message(r, 0) : r \in Requests}
 Outcome(a) == Message("outcome", a)
 IsEvent(m) == m[1] = "event"
 
@@ -86,12 +87,12 @@ InstanceInit ==
     /\ log = <<[run |-> 1, number |-> 1, by |-> Nobody]>>
     /\ status = "running"
     /\ wake = "never"
-    /\ inbox = <<Message("event", "start")>>
+    /\ inbox = <<Start>>
     /\ heard = {}
     /\ task = [a \in Activities |-> NoTask]
     /\ timer = [t \in Timers |-> "none"]
     /\ turn = Free
-    /\ accepted = <<Message("event", "start")>>
+    /\ accepted = <<Start>>
     /\ consumed = <<>>
     /\ unread = <<>>
     /\ reads = 0
@@ -119,6 +120,9 @@ IsFree(lease) == lease.holder = Nobody \/ lease.expired
 
 (* Whether a delivery of an activity is still its holder's: another attempt is another's. *)
 IsMine(w, d) == task[d.of].is = "open" /\ task[d.of].holder = w /\ task[d.of].attempt = d.attempt
+
+(* An outcome is taken from him who holds the activity; from an earlier holder only while nobody else does. *)
+IsNotLost(w, d) == task[d.of].is = "open" /\ (task[d.of].holder = Nobody \/ IsMine(w, d))
 
 OpenHere == {a \in Activities : task[a].is = "open" /\ task[a].run = run /\ ~task[a].cancelled}
 
@@ -273,7 +277,7 @@ IsAllowed(w, c) ==
          [] c.then = "hold" ->
                 /\ \/ status = "suspended" /\ ~IsResumed(seen)
                    \/ status = "blocked" /\ LatestRequest(seen) = "none"
-                /\ c.settles /\ c.used = {} /\ c.done = {} /\ AsksForNothing(c)
+                /\ c.mail /\ c.used = {} /\ c.done = {} /\ AsksForNothing(c)
 
 (* The conditions of the write itself: the fence, and leases that nobody else has taken. *)
 IsCommittable(w, c) ==
@@ -281,10 +285,10 @@ IsCommittable(w, c) ==
     /\ hand[w].phase = "idle" /\ hand[w].at > 0
     /\ hand[w].at = Len(log) \/ Bug = "noFence"
     /\ c.done \subseteq doing[w]
-    /\ \A d \in c.done : IsMine(w, d) \/ Bug = "anyHolder"
+    /\ \A d \in c.done : IsNotLost(w, d) \/ Bug = "anyHolder"
     /\ c.mail => /\ hand[w].seenAt > 0
                  /\ hand[w].seenAt = hand[w].at \/ Bug = "staleMail"
-    /\ c.settles => c.mail /\ hand[w].leased /\ turn.holder = w
+    /\ c.settles => c.mail /\ hand[w].leased /\ turn.holder \in {w, Nobody}
 
 NewBatches(w, c, isAnswered) ==
     LET next == hand[w].at + 1
@@ -369,7 +373,7 @@ WriteTurn(w, c, isAnswered) ==
 
 (* What is left to be said: `got`, which differs between the profiles, `due` and `faults`. *)
 Commit(w, c) ==
-    /\ IsCommittable(w, c) /\ HasReason(w, c) /\ IsAllowed(w, c) /\ IsAskable(w, c)
+    /\ IsCommittable(w, c) /\ IsAllowed(w, c) /\ IsAskable(w, c)
     /\ c.then = "block" => MayGoWrong("block")
     /\ \/ /\ WriteTurn(w, c, TRUE)
           /\ faults' = IF c.then = "block" THEN faults - 1 ELSE faults
@@ -413,7 +417,7 @@ Turn(w, TheTurn(_)) ==
     /\ hand[w].at = Len(log) \/ Bug = "noFence"
     /\ \E mail \in (IF hand[w].seenAt = hand[w].at \/ (Bug = "staleMail" /\ hand[w].seenAt > 0)
                     THEN BOOLEAN ELSE {FALSE}),
-          done \in SUBSET {d \in doing[w] : IsMine(w, d) \/ Bug = "anyHolder"} :
+          done \in SUBSET {d \in doing[w] : IsNotLost(w, d) \/ Bug = "anyHolder"} :
        LET seen == IF mail THEN hand[w].seen ELSE <<>> IN
        \E then \in EndsOf(seen) :
        \E used \in UsedBy(w, mail, then),
@@ -431,7 +435,7 @@ Turn(w, TheTurn(_)) ==
           IN
           \E givesUp \in (IF GivesUp /\ then = "go" /\ open # {} THEN {"nothing", "cancels", "lapses"} ELSE {"nothing"}),
              readsNow \in (IF ~isAsked THEN {0} ELSE IF RunsMax > 1 THEN {0, events} ELSE {events}) :
-             TheTurn([mail |-> mail, settles |-> mail /\ hand[w].leased, done |-> done, then |-> then, used |-> used,
+             LET c == [mail |-> mail, settles |-> mail /\ hand[w].leased, done |-> done, then |-> then, used |-> used,
                       records |-> IF isAsked THEN Meant(brought) ELSE {},
                       schedules |-> schedules,
                       cancels |-> IF givesUp = "cancels" THEN open ELSE {},
@@ -442,14 +446,15 @@ Turn(w, TheTurn(_)) ==
                       writes |-> /\ then # "hold"
                                  /\ \/ then # "go" \/ status # "running" \/ wake = "now" \/ readsNow > 0
                                     \/ used \cap Messages # {} \/ Meant(brought) # {} \/ givesUp # "nothing"
-                                    \/ schedules # {} \/ sets # {} \/ sends # {} \/ fires # {}])
+                                    \/ schedules # {} \/ sets # {} \/ sends # {} \/ fires # {}]
+             IN HasReason(w, c) /\ TheTurn(c)
 
 -----------------------------------------------------------------------------
 (* What else a worker does with what it has *)
 
 (* The outcome of an activity goes through the inbox, to be taken by whoever moves the instance. *)
 Report(w, d) ==
-    /\ d \in doing[w] /\ IsMine(w, d) /\ status # "ended"
+    /\ d \in doing[w] /\ IsNotLost(w, d) /\ status # "ended"
     /\ task' = [task EXCEPT ![d.of] = [NoTask EXCEPT !.is = "gone", !.run = task[d.of].run]]
     /\ inbox' = IF Outcome(d.of) \in Range(inbox) THEN inbox ELSE Append(inbox, Outcome(d.of))
     /\ taken' = [taken EXCEPT ![d.of] = @ + 1]
@@ -540,7 +545,9 @@ InputsAreKeptInOrder ==                                                        \
     /\ SelectSeq(consumed, IsEvent) \o SelectSeq(inbox, IsEvent) = SelectSeq(accepted, IsEvent)
     /\ \A m \in Range(accepted) : Cardinality({i \in 1..Len(consumed) : consumed[i] = m})
                                   + Cardinality({i \in 1..Len(inbox) : inbox[i] = m}) = 1
-    /\ Drop(SelectSeq(consumed, IsEvent), reads) = unread
+
+EventsAreReadInOrder ==                                                        \* law 6
+    Drop(SelectSeq(consumed, IsEvent), reads) = unread
 
 TimersAreNotEarly ==                                                           \* law 8
     \A t \in Timers : timer[t] = "fired" => t \in due

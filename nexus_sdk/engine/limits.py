@@ -25,7 +25,7 @@ class HistoryLimits:
             resume: the instance goes on.
 
     Raises:
-        DefinitionError: a limit is no whole number from 1 on, or a warning would come after the end.
+        DefinitionError: a limit is no whole number from 1 on.
     """
 
     events_warn: int = LONG_EVENTS
@@ -40,13 +40,6 @@ class HistoryLimits:
                 raise DefinitionError(
                     f"HistoryLimits: {one.name} must be a whole number from 1 on, got {shown(value)}.",
                     hint="Leave it out for its default.",
-                )
-        for what in ("events", "bytes"):
-            warn, most = getattr(self, f"{what}_warn"), getattr(self, f"{what}_max")
-            if warn > most:
-                raise DefinitionError(
-                    f"HistoryLimits: {what}_warn is {warn:,}, and {what}_max {most:,}: nobody would be warned.",
-                    hint="Warn well before: a tenth of the maximum is the default.",
                 )
 
     def is_warned_of(self, size: HistorySize) -> bool:

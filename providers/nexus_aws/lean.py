@@ -13,10 +13,12 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from nexus_aws.call import CONFIG, AwsError, BotoCall
 
@@ -31,7 +33,7 @@ NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """What the environment of a function says."""
 
 UNUSUAL = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "AWS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
     *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE"),
 )
 """What only botocore understands."""
@@ -74,14 +76,12 @@ class LeanCall(BotoCall):
             return super()._make(service, operation, parameters)
         base = self._base(service)
         body = json.dumps(parameters, default=_base64, separators=(",", ":")).encode()
-        headers = signed(
-            {"host": urlsplit(base).netloc, "content-type": CONTENT_TYPE, "x-amz-target": f"{TARGETS[service]}.{operation}"},
-            body,
-            service=service,
-            region=str(self._region),
-            now=datetime.now(UTC),
-        )
+        target = f"{TARGETS[service]}.{operation}"
+        headers = {"host": urlsplit(base).netloc, "content-type": CONTENT_TYPE, "x-amz-target": target}
+        headers = signed(headers, body, service=service, region=str(self._region), now=datetime.now(UTC))
         status, said, data = self._exchange(base, headers, body)
+        if int(said.get("x-amz-crc32", crc32(data))) != crc32(data):
+            raise AwsError("ConnectionError", f"{base}: the reply was damaged on its way")
         reply = _reply_of(data)
         if status >= 300:
             raise _refused(status, said.get("x-amzn-query-error", ""), reply)
@@ -100,7 +100,7 @@ class LeanCall(BotoCall):
 
         connection = self._connection(base)
         try:
-            connection.request("POST", urlsplit(base).path or "/", body, dict(headers))
+            connection.request("POST", "/", body, dict(headers))
             response = connection.getresponse()
             data = response.read()
         except (OSError, HTTPException) as error:
@@ -159,14 +159,25 @@ def _connected(base: str) -> HTTPConnection:
     from http.client import HTTPConnection, HTTPSConnection
 
     address = urlsplit(base)
-    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=CONFIG["connect_timeout"])
+    host, port, seconds = address.hostname or "", address.port, CONFIG["connect_timeout"]
+    if address.scheme == "https":
+        connection: HTTPConnection = HTTPSConnection(host, port, timeout=seconds, context=_trusted())
+    else:
+        connection = HTTPConnection(host, port, timeout=seconds)
     try:
         connection.connect()
     except OSError as error:
         raise AwsError("ConnectionError", f"{base}: {error!r}") from None
     connection.sock.settimeout(CONFIG["read_timeout"])
     return connection
+
+
+@cache
+def _trusted() -> Any:
+    """Whom an encrypted connection trusts; to read it takes a while."""
+    import ssl
+
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
 
 
 def _is_closed(sock: Any) -> bool:

@@ -43,9 +43,9 @@ def open_store(url: str) -> AwsStore:
 
     region, endpoint = options.get("region"), options.get("endpoint")
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-        from nexus_aws.call import BotoCall
+        from nexus_aws.lean import function_call
 
-        return AwsStore(table, bucket, BotoCall(region=region, endpoint=endpoint), region=region)
+        return AwsStore(table, bucket, function_call(region=region, endpoint=endpoint), region=region)
     from nexus_aws.aio import SharedCall
     from nexus_aws.limits import LISTEN_SECONDS
 

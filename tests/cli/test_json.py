@@ -67,6 +67,8 @@ def test_a_value_of_another_form_would_be_refused() -> None:
         ["purge", "done", "--dry-run"],
         ["purge", "--status", "failed", "--yes"],
         ["doctor"],
+        ["doctor", "--all"],
+        ["doctor", "--history", "done"],
     ],
     ids=" ".join,
 )

@@ -56,7 +56,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "keepConsumed": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "consumed messages stay in the inbox"),
     "loseInbox": Mutant("Transactional-timers.cfg", "InputsAreKeptInOrder", "what came after the load is removed, too"),
     "heldForgets": Mutant("Transactional-holds.cfg", "InputsAreKeptInOrder", "a held instance drops its messages"),
-    "dropUnread": Mutant("Transactional-runs.cfg", "InputsAreKeptInOrder", "continue-as-new forgets unread events"),
+    "dropUnread": Mutant("Transactional-runs.cfg", "EventsAreReadInOrder", "continue-as-new forgets unread events"),
     "oldRunOutcome": Mutant("Transactional-runs.cfg", "OutcomesAreOfTheirRun", "the run before's outcomes are taken"),
     "outcomeTwice": Mutant("Transactional-activities.cfg", "ActivitiesResolveOnce", "a second outcome is recorded"),
     "endLeavesTasks": Mutant("Transactional-timers.cfg", "EndedRunsLeaveNothing", "the end leaves activities open"),

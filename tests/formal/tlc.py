@@ -91,7 +91,9 @@ def run(config: str, constants: Mapping[str, str] | None = None, *, dump: Path |
         graph = ["-dump", "dot,actionlabels", str(dump)] if dump is not None else []
         command = [*java, *options, *graph, f"{module}.tla"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, cwd=MODULES, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=SECONDS_MAX, cwd=MODULES, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise TlcFailed(f"{config} took more than {SECONDS_MAX} s") from error
     return _read(config, done.stdout, time.monotonic() - began)

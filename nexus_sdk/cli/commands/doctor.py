@@ -1,4 +1,5 @@
-"""`nexus doctor`: what is installed, whether the store answers, and what to do about what is missing."""
+"""`nexus doctor`: what is installed, whether the store answers, and what to do about what is missing; or, asked for it,
+whether what the store holds is what was written."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 import nexus_sdk
 from nexus_sdk.app import DEFAULT_STORE, Nexus
 from nexus_sdk.cli import output
-from nexus_sdk.cli.access import AppOption, JsonOption, StoreOption, app_for
+from nexus_sdk.cli.access import AppOption, JsonOption, StoreOption, app_for, ask, checked
+from nexus_sdk.cli.completing import complete_id
 from nexus_sdk.cli.mistakes import FAILED, Mistake, told
 from nexus_sdk.errors import NexusError
 from nexus_sdk.store.open import redact
@@ -49,8 +51,37 @@ class Finding:
 
 
 @told
-def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
-    """Look at versions, extras and the store, and say what to do. Exit code 1 when something is broken."""
+def doctor(
+    history: Annotated[
+        str | None,
+        typer.Option(
+            "--history", metavar="ID", help="Verify what is stored of this instance.", autocompletion=complete_id
+        ),
+    ] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Verify what is stored of every instance.")] = False,
+    store: StoreOption = None,
+    app: AppOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look at versions, extras and the store, or verify stored histories. Exit code 1 when something is broken."""
+    if history is not None and all_of_them:
+        raise Mistake("--history verifies one instance, --all all of them: give one of the two.")
+    if history is not None or all_of_them:
+        _verify(checked(app_for(app, store), may_make=False), history, is_json=json)
+    else:
+        _examine(app, store, is_json=json)
+
+
+def _verify(app: Nexus, id: str | None, *, is_json: bool) -> None:
+    from nexus_sdk.cli.verifying import verify
+
+    report = ask(app, lambda client: verify(client, id, is_told=not is_json))
+    output.put_json(report.as_json()) if is_json else output.put(report.summary())
+    if report.damaged:
+        raise typer.Exit(FAILED)
+
+
+def _examine(app: str | None, store: str | None, *, is_json: bool) -> None:
     findings = [*_versions(), *_extras()]
     try:
         found = app_for(app, store)
@@ -58,7 +89,7 @@ def doctor(store: StoreOption = None, app: AppOption = None, json: JsonOption = 
     except Mistake as mistake:
         findings.append(Finding("app", "bad", mistake.message, mistake.hint))
     is_well = all(finding.state != "bad" for finding in findings)
-    if json:
+    if is_json:
         said = [{"subject": f.subject, "state": f.state, "text": f.text, "advice": f.advice or None} for f in findings]
         output.put_json({"ok": is_well, "findings": said})
     else:

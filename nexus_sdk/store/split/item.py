@@ -30,7 +30,7 @@ DIRECT_MAX = 30
 NEAR_US = 900_000_000
 """A message for later than that is not counted upon: the queues of some clouds delay no longer. The sweep puts it."""
 
-PATIENCE_DOUBLINGS = 5
+PATIENCE_DOUBLINGS = 6
 """A message that nobody has answered is put once more, and after twice the time again, so often: it may not be lost,
 but wait in a long queue."""
 
@@ -263,9 +263,12 @@ class SplitItem(Item):
         patience_us = grace_us << min(rings, PATIENCE_DOUBLINGS)
         return max(state.due_us(), put_us) + (patience_us if is_put else 0)
 
-    def put_at(self, task_id: str, now_us: int) -> None:
-        """The message of a task is put now, for the first time or because somebody gave it back."""
-        self.rung[task_id] = (0, now_us)
+    def put_at(self, task_id: str, now_us: int, *, is_certain: bool = False) -> None:
+        """The message of a task is put now, for the first time or because somebody gave it back.
+
+        `is_certain`: the outbox sees to it that it is put. So it is not lost, but waits behind many others.
+        """
+        self.rung[task_id] = (PATIENCE_DOUBLINGS if is_certain else 0, now_us)
 
     def ring_again(self, task_id: str, now_us: int) -> Ring | None:
         """The message of an overdue task, to be put once more."""

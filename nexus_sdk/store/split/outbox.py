@@ -96,19 +96,24 @@ class SplitOutbox(SplitSteps):
         await self._change("outbox:made", instance_id, made)
 
     async def _send_own_tasks(self, part: Sequence[tuple[int, Send]], left: Left) -> None:
-        """A slice of tasks of the sender itself: the cursor moves on with the same write, so each is written once."""
+        """A slice of tasks of the sender itself: the cursor moves on with the same write, so each is written once.
+
+        The entry names them until the next slice: that was not written before their messages were put.
+        """
         tasks = [task for _, task in part if isinstance(task, Task)]
         first, count = part[0][0], part[-1][0] + 1
 
         def add(slot: Slot) -> list[Held]:
             item, entry = slot.item, _entry_in(slot, left)
-            if item is None or entry is None or entry.made >= count:
-                return []  # by another, who was faster, and who puts the messages, too; or the sweep does
+            if item is None or entry is None or entry.made > count:
+                return []  # somebody else was faster
+            if entry.made == count:
+                return item.rings_of(ids)  # he was, but may have died before he has put them
             for task in tasks[max(0, entry.made - first) :]:
                 if item.add_task(task, self._next()):
-                    item.put_at(task.id, left.entry.now_us)
-            entry.made = count
-            return item.rings_of([task.id for task in tasks])
+                    item.put_at(task.id, left.entry.now_us, is_certain=True)
+            entry.made, entry.tasks = count, tuple(ids)
+            return item.rings_of(ids)
 
         ids = [task.id for task in tasks]
         rings = await self._change("outbox:task", tasks[0].instance_id, add, fresh=ids)

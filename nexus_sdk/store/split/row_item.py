@@ -30,6 +30,10 @@ from nexus_sdk.store.split.lazy import LazyRows, LazySet, NotRead
 from nexus_sdk.store.split.rows import HEAD, Row, Write
 from nexus_sdk.store.split.snapshot import GRAVES, Snapshot, grave_key, key_name, task_key
 
+LOOK_PERIOD_US = 2_000_000
+"""The index of what needs a look knows times to such a period, which is that of a worker's sweep, and never a later
+one. Whoever is told of an instance looks himself; and one that is looked for within the period is not written anew."""
+
 TOLD_MAX = 60
 """So many notes about the sends of an entry are erased with it; more of them lie there until the purge."""
 
@@ -217,7 +221,7 @@ class RowItem(SplitItem):
     def _head_writes(self, grace_us: int) -> Iterator[Write]:
         row, data = self.snapshot.row(HEAD), self.head()
         if row is None or row.data != data:
-            look_at_us = self.look_at_us(grace_us)
+            look_at_us = _index_us(self.look_at_us(grace_us))
             created_us = self.record.created_us
             yield Write(HEAD, data, row.version if row else 0, look_at_us=look_at_us, created_us=created_us)
 
@@ -238,7 +242,7 @@ class RowItem(SplitItem):
             )
             data = wire.pack(plain)
             if row is None or row.data != data:
-                look_at_us = self.task_look_at_us(state, grace_us)
+                look_at_us = _index_us(self.task_look_at_us(state, grace_us))
                 yield Write(key, data, row.version if row else 0, look_at_us=look_at_us)
 
     def _mail_writes(self) -> Iterator[Write]:
@@ -372,3 +376,7 @@ def task_id_of(row: Row) -> str:
     """The task that lies in a row."""
     task_id: str = wire.unpack(row.data, "a task")[0][0]
     return task_id
+
+
+def _index_us(look_at_us: int | None) -> int | None:
+    return None if look_at_us is None else look_at_us - look_at_us % LOOK_PERIOD_US

@@ -30,7 +30,7 @@ def _work(number: int, takes: float, **more: object) -> Node:
     return {"op": "work", "n": number, "fails": 0, "takes": takes, "beats": False, "queue": "default"} | more
 
 
-_WIDE: Node = {"op": "map", "n": 901, "width": 50, "at_once": None, "takes": 0.0}
+_WIDE: Node = {"op": "map", "n": 901, "width": 40, "at_once": None, "takes": 0.0}
 _GIVEN_UP: Node = {"op": "race", "n": 902, "of": [_WIDE | {"takes": 12.0}, {"op": "sleep", "n": 903, "seconds": 0.5}]}
 _TOLD: tuple[Node, ...] = (
     {"op": "tell", "n": 907, "to": "nobody", "name": "a"},
@@ -47,6 +47,12 @@ _BORN: Node = {
     "shape": "carried",
     "limit": None,
 }
+_OF_ALL_KINDS: Node = {
+    "op": "gather",
+    "n": 924,
+    "of": [_BORN, _TOLD[0], _BORN | {"n": 923}, _TOLD[2]],
+    "is_tolerant": False,
+}
 _SOME: Node = _WIDE | {"width": 6}
 _GIVEN_UP_BY_THE_QUEUE = Occasion(
     (_work(911, 2.0), _SOME | {"takes": 2.0}, _SOME | {"n": 904, "takes": 12.0}),
@@ -59,6 +65,7 @@ OCCASIONS: Mapping[str, Occasion] = {
     "outbox:cancel": Occasion((_GIVEN_UP,)),
     **dict.fromkeys(("outbox:message", "outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
     "outbox:instance": Occasion((_BORN, _BORN | {"n": 923})),
+    "outbox:made": Occasion((_OF_ALL_KINDS,)),
     **dict.fromkeys(
         ("ack", "ack:write"), Occasion((_SOME | {"takes": 12.0},), ((1.5, "terminate"), (9.0, "terminate")))
     ),

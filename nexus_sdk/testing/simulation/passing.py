@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from nexus_sdk.engine.courtesy import LATEST_SECONDS
+from nexus_sdk.store.split.item import SplitItem
 from nexus_sdk.testing.clock import FakeClock
 from nexus_sdk.testing.simulation.loop import SimulatedLoop
 from nexus_sdk.testing.simulation.plan import Plan
@@ -24,6 +25,9 @@ IDLE_MAX = 60_000
 VAIN_MAX = 3_000
 """So often time moves, and nothing comes of it, before it moves on to what the world itself has planned: until other
 code is deployed, say, what nobody serves is looked at in vain."""
+
+GRACE_US = 5_000_000
+"""How long a split store waits for whoever has to answer, before its sweep does."""
 
 COURTESY_US = round(2 * LATEST_SECONDS * 1_000_000)
 
@@ -127,10 +131,10 @@ class Time:
             least_us = now_us if is_lasting else now_us + COURTESY_US
             if item.turn.until_us is not None and item.turn.until_us > least_us:
                 yield item.turn.until_us
-            rung = getattr(item, "rung", {})
+            dated = [state.due_us() for state in item.tasks.values()]
+            if isinstance(item, SplitItem):
+                dated += [item.task_look_at_us(state, GRACE_US) for state in item.tasks.values()]
             # What a clock that was wrong has dated ahead is looked at by the sweep only then.
-            dated = [rung[task_id][1] for task_id in item.tasks if task_id in rung]
-            dated += [state.due_us() for state in item.tasks.values()]
             dated += [entry.now_us for entry in getattr(item, "outbox", ())]
             dated += [message.accepted_at_us for message in item.inbox.values() if not record.status.is_held]
             yield from (when_us for when_us in dated if when_us > now_us)

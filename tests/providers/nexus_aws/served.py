@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from nexus_aws import lambda_handler
-from nexus_aws.call import BotoCall
+from nexus_aws.lean import LeanCall
 from nexus_aws.store import AwsStore
 from nexus_sdk import Context, Nexus, Retry, activity, activity_info, workflow
 from nexus_sdk.runtimes.clock import SystemClock
@@ -58,16 +58,11 @@ class Clock(SystemClock):
         return super().now_us() + world.shift_us
 
 
-class Mortal(BotoCall):
+class Mortal(LeanCall):
     """Requests between any two of which the process may die; the emulator is told the time."""
 
-    def _open(self, service: str) -> Any:
-        client = super()._open(service)
-        client.meta.events.register("before-send", self._stamp)
-        return client
-
-    def _stamp(self, request: Any, **_: Any) -> None:
-        request.headers["X-Nexus-Now-Us"] = str(Clock().now_us())
+    def _exchange(self, base: str, headers: Mapping[str, str], body: bytes) -> Any:
+        return super()._exchange(base, {**headers, "X-Nexus-Now-Us": str(Clock().now_us())}, body)
 
     async def __call__(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         world.burn()

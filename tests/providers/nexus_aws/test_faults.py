@@ -12,6 +12,7 @@ import pytest
 from nexus_aws.call import ATTEMPTS_MAX, LAST_PAUSE_SECONDS, AwsError, Patience, PatientCall
 from nexus_sdk.errors import StoreUnavailable
 from nexus_sdk.store.port import Store
+from nexus_sdk.store.split.rows import Write
 from nexus_sdk.testing.provider_suite.builders import T0, message, pending, receive_tasks, started, task, turn
 from nexus_sdk.testing.provider_suite.recovery import END, Worker, history_of
 from tests.providers.nexus_aws.cloud import Cloud
@@ -36,6 +37,8 @@ class Troubled:
                 return await self._send_half(parameters)
             if operation == "BatchGetItem":
                 return await self._get_half(parameters)
+            if operation == "BatchWriteItem":
+                return await self._write_half(parameters)
             if operation == "TransactWriteItems":
                 self._fail("TransactionCanceledException", reasons=["None", "TransactionConflict"])
             self._fail({"sqs": "RequestThrottled", "s3": "SlowDown"}.get(service, "ThrottlingException"))
@@ -56,6 +59,12 @@ class Troubled:
         entries = parameters["Entries"]
         reply = await self._cloud("sqs", "SendMessageBatch", {**parameters, "Entries": entries[::2]})
         return {**reply, "Failed": [{"Id": entry["Id"], "SenderFault": False} for entry in entries[1::2]]}
+
+    async def _write_half(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.struck["half a batch"] += 1
+        ((table, asked),) = parameters["RequestItems"].items()
+        reply = await self._cloud("dynamodb", "BatchWriteItem", {"RequestItems": {table: asked[::2]}})
+        return {**reply, "UnprocessedItems": {table: asked[1::2]}} if asked[1::2] else reply
 
     async def _get_half(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         self.struck["half a batch"] += 1
@@ -90,6 +99,17 @@ async def test_a_transaction_whose_reply_is_lost_is_made_once(cloud: Cloud) -> N
     assert [batch.turn_id for batch in (await store.load("a", after=2)).batches] == ["mine"]
     assert await pending(store, "a") == ["m"]
     assert len(await receive_tasks(store)) == 2
+
+
+async def test_what_a_batch_leaves_is_asked_for_again(cloud: Cloud) -> None:
+    troubled = Troubled(cloud, 0, rate=0)
+    store = cloud.stores(call=troubled)()
+    await store._rows.transact("a", [Write("head", b"h", 0), *(Write(f"1/m/{n:03d}", b"m", 0) for n in range(60))])
+    troubled._rate = 0.7
+    assert len(await store._rows.get("a", [f"1/m/{n:03d}" for n in range(60)])) == 60
+    await store._rows.delete("a", [f"1/m/{n:03d}" for n in range(60)])
+    assert [row.key for row in await store._rows.range("a", "0", "z")] == ["head"]
+    assert troubled.struck["half a batch"] > 2
 
 
 def fails_once_after(troubled: Troubled, operation: str) -> Callable[[], bool]:

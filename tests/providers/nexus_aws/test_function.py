@@ -232,11 +232,15 @@ def test_the_message_of_a_long_activity_is_hidden_for_longer_while_it_runs(
 ) -> None:
     monkeypatch.setattr(messages, "LEASE_SECONDS", 0.3)
 
-    async def until_extended() -> None:
-        while cloud.requests["ChangeMessageVisibility"] < 2:
-            await asyncio.sleep(0.01)
+    extended, hide = asyncio.Event(), store.sqs.hide
 
-    GATE[:] = [until_extended]
+    async def noted(*args: Any, **named: Any) -> None:
+        await hide(*args, **named)
+        if cloud.requests["ChangeMessageVisibility"] >= 2:
+            extended.set()
+
+    monkeypatch.setattr(store.sqs, "hide", noted)
+    GATE[:] = [extended.wait]
     pump = pumped(cloud, store, lambda event: handler(event, Invocation()))
     other = lambda_handler(Nexus(store, workflows=[lasting], activities=[]))  # does not serve its queue
     start(handler, "it", "lasting")

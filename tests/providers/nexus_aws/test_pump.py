@@ -133,9 +133,6 @@ def test_orders_come_to_their_end_in_real_functions_that_are_killed(
     }
     for what, by in runs.items():
         assert set(by[:-1]) <= died, f"{what} ran {len(by)} times, though nothing had died"
-    print(
-        f"{pump.deaths} deaths, {pump.failed} failed messages, {sum(one.starts for one in containers)} starts, {len(runs)}"
-    )
     assert pump.deaths > 3
     assert sum(one.starts for one in containers) > 2
 

@@ -1,15 +1,15 @@
-"""What a step costs, counted where requests leave: no more than it says in the documentation."""
+"""What a step costs, counted by a hook of botocore where requests leave: no more than it says in the documentation."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from nexus_sdk.store.port import Claim, TaskDelivery
 from nexus_sdk.testing.provider_suite.builders import ANNA, BERT, T0, message, receive_tasks, started, task, turn
 from tests.providers.nexus_aws.cloud import Cloud
+from tests.providers.nexus_aws.test_limits import Asked, size_of
 
 pytestmark = pytest.mark.component
 
@@ -34,7 +34,10 @@ async def test_a_step_whose_activity_the_committer_claims_is_one_conditional_wri
 
 
 async def test_a_step_through_the_queue(cloud: Cloud) -> None:
-    """Received and leased (a receive, a strong read, a conditional write); then the turn: one write, and the sends."""
+    """Received and leased (a conditional write of one row); then the turn: one conditional write, and the sends.
+
+    Nothing is read. Why the lease is a write of its own: `docs/decisions/0017-one-protocol-for-all-split-stores.md`.
+    """
     open_store = cloud.stores()
     store = open_store()
     before = await started(store, "a", task("a", "0"))
@@ -75,8 +78,8 @@ async def test_a_fan_out_is_sent_in_batches(cloud: Cloud) -> None:
     before = await started(store, "a")
     cloud.requests.clear()
     await store.commit(turn(before, *(task("a", str(n)) for n in range(200))), now_us=T0)
-    assert cloud.requests["SendMessageBatch"] <= 200 / 10 + 7
-    assert cloud.requests["TransactWriteItems"] <= 200 / 30 + 2
+    assert cloud.requests["SendMessageBatch"] <= 200 / 10 + 4
+    assert cloud.requests["TransactWriteItems"] <= 1 + 2 + 1  # the turn, slices of ninety, and that they were sent
 
 
 async def test_many_outcomes_ring_once(cloud: Cloud) -> None:
@@ -90,24 +93,42 @@ async def test_many_outcomes_ring_once(cloud: Cloud) -> None:
     assert cloud.requests["TransactWriteItems"] == 10
 
 
-def units(requests: list[tuple[str, int]]) -> int:
-    """Write units: a kilobyte each, twice in a transaction."""
-    return sum(-(-size // 1_000) * (2 if operation == "TransactWriteItems" else 1) for operation, size in requests)
+def write_units(asked: Asked) -> int:
+    """Each row by begun kilobytes, twice in a transaction."""
+    rows = [(1, parameters["Item"]) for parameters in asked.of("PutItem")]
+    for parameters in asked.of("TransactWriteItems"):
+        rows += [(2, row.get("Item") or row["Key"]) for write in parameters["TransactItems"] for row in write.values()]
+    return sum(times * -(-size_of(row) // 1_024) for times, row in rows)
 
 
 async def test_the_write_units_of_a_step_are_those_that_are_stated(cloud: Cloud) -> None:
     """Head, batch, the settled task and the next one: four rows of less than a kilobyte, in one transaction."""
-    from tests.providers.nexus_aws.test_limits import Asked, size_of
-
     asked = Asked(cloud)
     store = cloud.stores(call=asked)()
     before = await started(store, "a")
     first = turn(before, task("a", "0"), claim=CLAIM)
     (held,) = (await store.commit(first, now_us=T0)).deliveries
     asked.asked.clear()
-    await store.commit(replace(turn(first.record, task("a", "1"), settles=[held], claim=CLAIM)), now_us=T0)
-    ((operation, parameters),) = asked.asked
-    rows = [each for write in parameters["TransactItems"] for each in write.values()]
-    sizes = [(operation, size_of(row.get("Item", row.get("Key", {})))) for row in rows]
-    assert units(sizes) == 8
-    print(f"write units of a step: {units(sizes)} ({len(rows)} rows, {sum(size for _, size in sizes)} bytes)")
+    await store.commit(turn(first.record, task("a", "1"), settles=[held], claim=CLAIM), now_us=T0)
+    assert write_units(asked) == 8
+
+
+@pytest.mark.parametrize(("is_warm", "read_units"), [(True, 0), (False, 2)])
+async def test_the_units_of_a_step_through_the_queue_are_those_that_are_stated(
+    cloud: Cloud, is_warm: bool, read_units: int
+) -> None:
+    """The lease is one unit; who has not seen the instance reads its head and the task, together."""
+    asked = Asked(cloud)
+    open_store = cloud.stores(call=asked)
+    one, other = open_store(), open_store()
+    before = await started(one, "a", task("a", "0"))
+    store = one if is_warm else other
+    await store.receive(["elsewhere"], limit=1, lease=BERT, now_us=T0)
+    asked.asked.clear()
+    (held,) = (await store.receive(["work"], limit=1, lease=BERT, now_us=T0)).deliveries
+    await store.commit(turn(before, task("a", "1"), settles=[held]), now_us=T0)
+    assert write_units(asked) == 1 + 8
+    reads = [keys for each in asked.of("BatchGetItem") for keys in each["RequestItems"].values()]
+    assert len(reads) == (read_units > 0)
+    assert sum(len(each["Keys"]) for each in reads) == read_units  # of four kilobytes, strongly consistent
+    assert not asked.of("GetItem")

@@ -90,6 +90,7 @@ async def test_two_worker_processes_share_a_table_and_each_does_what_its_queues_
     await app.store.close()
 
 
+@pytest.mark.slow  # the lease of who was killed runs out
 async def test_what_a_killed_worker_process_held_is_done_by_another(
     cloud: Cloud, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

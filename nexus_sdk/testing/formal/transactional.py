@@ -1,0 +1,95 @@
+"""The actions of `docs/formal/Transactional.tla`: a store whose every verb is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from nexus_sdk.testing.formal import instance
+from nexus_sdk.testing.formal.choices import choices
+from nexus_sdk.testing.formal.state import NOBODY, Bounds, Choice, Name, NotEnabled, State, initial
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionalState(State):
+    """And `bell`: whether workers have been told to look."""
+
+    bell: bool = True
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to be taken."""
+        if self.is_ready and (self.turn.holder == NOBODY or self.turn.expired):
+            return True
+        return any(task.is_ == "open" and (task.holder == NOBODY or task.expired) for task in self.task.values())
+
+
+def first(bounds: Bounds) -> TransactionalState:
+    """The state in which the instance has been created."""
+    state = initial(TransactionalState, bounds)
+    assert isinstance(state, TransactionalState)
+    return state
+
+
+def take_turn(
+    s: TransactionalState, worker: Name, c: Choice, bounds: Bounds, *, is_answered: bool = True
+) -> TransactionalState:
+    """A turn is committed: what it sends is there with it."""
+    after = instance.commit(s, worker, c, bounds, is_answered=is_answered)
+    return replace(after, got={**s.got, **{peer: s.got.get(peer, 0) + 1 for peer in c.sends}}, bell=True)
+
+
+def successors(s: TransactionalState, bounds: Bounds) -> Iterator[TransactionalState]:
+    """Every state that may come next."""
+    for attempt in _attempts(s, bounds):
+        try:
+            yield attempt()
+        except NotEnabled:
+            continue
+
+
+Attempt = Callable[[], TransactionalState]
+
+
+def _attempts(s: TransactionalState, bounds: Bounds) -> Iterator[Attempt]:
+    def rings(action: Callable[..., TransactionalState], *given: object) -> Attempt:
+        return lambda: replace(action(s, *given), bell=True)
+
+    def silent(action: Callable[..., TransactionalState], *given: object) -> Attempt:
+        return lambda: action(s, *given)
+
+    for message in bounds.messages:
+        yield rings(instance.accept, message)
+    for timer in bounds.timers:
+        yield silent(instance.come_due, timer)
+    yield silent(instance.turn_lease_ends, bounds)
+    for activity in bounds.activities:
+        yield silent(instance.task_lease_ends, activity, bounds)
+    if s.bell and "bell" in bounds.fault_kinds and s.faults > 0:
+        yield lambda: replace(s, bell=False, faults=s.faults - 1)
+    if s.bell and not s.has_work and "bell" in bounds.fault_kinds:
+        yield lambda: replace(s, bell=False)
+    if not s.bell and s.has_work:
+        yield lambda: replace(s, bell=True)
+    for worker in bounds.workers:
+        if s.bell:
+            yield silent(instance.lease_turn, worker)
+            for activity in bounds.activities:
+                yield silent(instance.lease_task, worker, activity, bounds)
+        if instance.has_something(s, worker):
+            yield silent(instance.load, worker)
+            yield silent(instance.warm, worker)
+        for c in choices(s, worker, bounds):
+            yield silent(take_turn, worker, c, bounds)
+            yield lambda c=c, worker=worker: take_turn(s, worker, c, bounds, is_answered=False)  # type: ignore[misc]
+        yield silent(instance.repeat, worker)
+        yield rings(instance.conflict, worker)
+        yield silent(instance.ack_turn, worker)
+        yield rings(instance.release_turn, worker, bounds)
+        yield silent(instance.crash, worker, bounds)
+        for delivery in s.doing_of(worker):
+            yield silent(instance.ack_task, worker, delivery)
+            yield rings(instance.report, worker, delivery)
+            yield rings(instance.retry, worker, delivery, bounds)
+            yield rings(instance.release_task, worker, delivery, bounds)
+            yield silent(instance.forget, worker, delivery, bounds)
