@@ -124,6 +124,12 @@ IsMine(w, d) == task[d.of].is = "open" /\ task[d.of].holder = w /\ task[d.of].at
 (* An outcome is taken from him who holds the activity; from an earlier holder only while nobody else does. *)
 IsNotLost(w, d) == task[d.of].is = "open" /\ (task[d.of].holder = Nobody \/ IsMine(w, d))
 
+Gone(t) == [NoTask EXCEPT !.is = "gone", !.run = t.run, !.cancelled = t.cancelled]
+
+(* What the code still waits for: asked for in this run, neither given up nor with an outcome. *)
+Pending == {a \in Activities : /\ task[a].is # "none" /\ task[a].run = run /\ ~task[a].cancelled
+                               /\ outcomes[a] = 0}
+
 OpenHere == {a \in Activities : task[a].is = "open" /\ task[a].run = run /\ ~task[a].cancelled}
 
 -----------------------------------------------------------------------------
@@ -239,9 +245,8 @@ HasReason(w, c) ==
 (* What the code may ask for, given what happened before. *)
 IsAskable(w, c) ==
     /\ c.schedules \subseteq {a \in Activities : task[a].is = "none"}
-    /\ (c.cancels \cup c.lapses) \subseteq OpenHere \ c.records
+    /\ (c.cancels \cup c.lapses) \subseteq Pending \ c.records
     /\ c.cancels \cap c.lapses = {}
-    /\ \A a \in c.lapses : outcomes[a] = 0
     /\ c.sets \subseteq {t \in Timers : timer[t] = "none"}
     /\ c.fires \subseteq (IF Bug = "earlyTimer" THEN {t \in Timers : timer[t] = "set"} ELSE DueTimers)
     /\ c.drops \subseteq {t \in Timers : timer[t] = "set"} \ c.fires
@@ -260,10 +265,11 @@ IsAllowed(w, c) ==
     /\ c.then = "hold" => ~c.writes
     /\ ~c.writes => c.then = "hold" \/ (c.then = "go" /\ status = "running")
     /\ ~c.writes => AsksForNothing(c) /\ wake # "now"
-    /\ HasTermination(seen) => c.then = "end" /\ c.used = all /\ AsksForNothing([c EXCEPT !.drops = {}])
+    \* Except where nothing can be done at all: then it is blocked, and everything stays where it is.
+    /\ HasTermination(seen) /\ c.then \notin {"block", "hold"} => c.then = "end" /\ c.used = all /\ AsksForNothing(c)
     /\ CASE c.then = "go" ->
                 /\ goesOn /\ LatestRequest(seen) # "suspend"
-                /\ c.records = Meant(Brought(c, c.used))
+                /\ {a \in Meant(Brought(c, c.used)) \ c.cancels : ~task[a].cancelled} \subseteq c.records
          [] c.then = "end" -> goesOn \/ HasTermination(seen)
          [] c.then = "continue" -> goesOn /\ run < RunsMax
          [] c.then = "suspend" ->
@@ -275,8 +281,7 @@ IsAllowed(w, c) ==
                 /\ c.done = {} /\ AsksForNothing(c)
                 /\ \A m \in c.used : m[1] \in {"suspend", "resume"}
          [] c.then = "hold" ->
-                /\ \/ status = "suspended" /\ ~IsResumed(seen)
-                   \/ status = "blocked" /\ LatestRequest(seen) = "none"
+                /\ status = "blocked" \/ (status = "suspended" /\ ~IsResumed(seen))
                 /\ c.mail /\ c.used = {} /\ c.done = {} /\ AsksForNothing(c)
 
 (* The conditions of the write itself: the fence, and leases that nobody else has taken. *)
@@ -307,8 +312,8 @@ GivenUp(c) ==
 TaskAfter(c, a) ==
     LET now == task[a] IN
     CASE a \in c.schedules -> [NoTask EXCEPT !.is = "open", !.run = run, !.attempt = 1]
-      [] \E d \in c.done : d.of = a -> [NoTask EXCEPT !.is = "gone", !.run = now.run]
-      [] a \in GivenUp(c) /\ now.holder = Nobody -> [NoTask EXCEPT !.is = "gone", !.run = now.run]
+      [] \E d \in c.done : d.of = a -> [Gone(now) EXCEPT !.cancelled = @ \/ a \in c.cancels]
+      [] a \in GivenUp(c) /\ now.holder = Nobody -> [Gone(now) EXCEPT !.cancelled = TRUE]
       [] a \in GivenUp(c) /\ now.holder # Nobody -> [now EXCEPT !.cancelled = TRUE]
       [] OTHER -> now
 
@@ -345,7 +350,7 @@ WriteTurn(w, c, isAnswered) ==
     LET batches == NewBatches(w, c, isAnswered)
         used == Only(Seen(w, c), c.used)
         pool == unread \o SelectSeq(used, IsEvent)
-        removed == Sorted({a \in GivenUp(c) : task[a].holder = Nobody})
+        removed == Sorted({a \in GivenUp(c) : task[a].is = "open" /\ task[a].holder = Nobody})
         isOver == c.then \in {"end", "suspend", "block", "hold"}
         carried == Drop(pool, c.reads)
     IN
@@ -455,7 +460,7 @@ Turn(w, TheTurn(_)) ==
 (* The outcome of an activity goes through the inbox, to be taken by whoever moves the instance. *)
 Report(w, d) ==
     /\ d \in doing[w] /\ IsNotLost(w, d) /\ status # "ended"
-    /\ task' = [task EXCEPT ![d.of] = [NoTask EXCEPT !.is = "gone", !.run = task[d.of].run]]
+    /\ task' = [task EXCEPT ![d.of] = Gone(task[d.of])]
     /\ inbox' = IF Outcome(d.of) \in Range(inbox) THEN inbox ELSE Append(inbox, Outcome(d.of))
     /\ taken' = [taken EXCEPT ![d.of] = @ + 1]
     /\ doing' = [doing EXCEPT ![w] = @ \ {d}]
@@ -496,7 +501,7 @@ Conflict(w) ==
        /\ doing' = [doing EXCEPT ![w] = IF Bug = "conflictDropsOutcome" THEN {} ELSE @ \ theirs]
        /\ task' = IF Bug = "conflictDropsOutcome"
                   THEN [a \in Activities |-> IF \E d \in doing[w] \ theirs : d.of = a
-                                             THEN [NoTask EXCEPT !.is = "gone", !.run = task[a].run] ELSE task[a]]
+                                             THEN Gone(task[a]) ELSE task[a]]
                   ELSE task
     /\ hand' = [hand EXCEPT ![w] = EmptyHand]
     /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, ghostVars, due, faults>>
@@ -504,7 +509,7 @@ Conflict(w) ==
 (* The instance has ended: whatever is there for it is late, and acknowledged. *)
 AckTask(w, d) ==
     /\ status = "ended" /\ d \in doing[w]
-    /\ task' = IF IsMine(w, d) THEN [task EXCEPT ![d.of] = [NoTask EXCEPT !.is = "gone", !.run = task[d.of].run]]
+    /\ task' = IF IsMine(w, d) THEN [task EXCEPT ![d.of] = Gone(task[d.of])]
                ELSE task
     /\ doing' = [doing EXCEPT ![w] = @ \ {d}]
     /\ UNCHANGED <<run, log, status, wake, inbox, heard, timer, turn, ghostVars, due, hand, faults>>
@@ -560,7 +565,7 @@ OutcomesAreTakenOnce ==                                                        \
 
 OutcomesAreKept ==                                                             \* law 7
     \A a \in Activities :
-        task[a].is = "gone" /\ task[a].run = run /\ status # "ended" =>
+        task[a].is = "gone" /\ task[a].run = run /\ ~task[a].cancelled /\ status # "ended" =>
             outcomes[a] > 0 \/ Outcome(a) \in Range(inbox)
 
 EndedRunsLeaveNothing ==                                                       \* law 4

@@ -81,6 +81,7 @@ MEMBERS = {
     "Saga": ("add",),
     "Spawned": ("cancel", "is_done"),
     "Retry": (),
+    "HistoryLimits": (),
     "FakeClock": ("now_us", "jump_to"),
     "ProviderSuite": ("store_factory", "fresh_store"),
 }
@@ -88,7 +89,7 @@ MEMBERS = {
 
 GIVEN = frozenset(
     [
-        *("Workflow", "Activity", "Context", "Operation", "Completion", "Saga", "Spawned"),
+        *("Workflow", "Activity", "Context", "HistorySize", "Operation", "Completion", "Saga", "Spawned"),
         *("Client", "Handle", "Page", "History", "EnvironmentHandle", "SyncEnvironment"),
         *("ActivityFailed", "ChildWorkflowFailed", "CompensationFailed"),
         *("WorkflowFailed", "WorkflowCancelled", "WorkflowTerminated"),
@@ -115,7 +116,7 @@ GROUPS: tuple[Group, ...] = (
         "What a workflow is made of, and what it may ask for. A *duration* is a `timedelta`, a number of seconds, or\n"
         'a text such as `"1h30m"` or `"500ms"` (units: `w d h m s ms us`).',
         (
-            *_entries("nexus_sdk", "workflow Workflow Context Completes Completion Operation Winner"),
+            *_entries("nexus_sdk", "workflow Workflow Context HistorySize Completes Completion Operation Winner"),
             *_entries("nexus_sdk.core.saga", "Saga"),
             *_entries("nexus_sdk.core.operations.spawn", "Spawned"),
         ),
@@ -130,7 +131,7 @@ GROUPS: tuple[Group, ...] = (
         "running",
         "Running and asking",
         "An app serves workflows; a client starts them and asks about them.",
-        _entries("nexus_sdk", "Nexus Client Handle InstanceStatus Status Page History"),
+        _entries("nexus_sdk", "Nexus HistoryLimits Client Handle InstanceStatus Status Page History"),
     ),
     Group(
         "errors",

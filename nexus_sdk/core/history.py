@@ -64,11 +64,11 @@ class Batch:
 # batch, on how the events are spread over batches, on where the values lie, or whether they were erased since; and the
 # three numbers never change.
 
-EVENT_BYTES = 100
+EVENT_BYTES = 200
 """What an event counts besides its values."""
 
 LONG_EVENTS = 10_000
-"""From so many events on a history is long: to replay them takes about half a second."""
+"""From so many events on a history is long: to replay them takes a good part of a second."""
 
 LONG_BYTES = 10_000_000
 """From so many bytes on a history is long."""
@@ -82,7 +82,7 @@ class HistorySize:
     Attributes:
         events: so many have happened. What holds an instance and lets it go on again (suspended, blocked) is not
             counted.
-        bytes: what their values take, encoded, and 100 bytes for each event: about what the store keeps.
+        bytes: what their values take, encoded, and 200 bytes for each event: about what the store keeps.
     """
 
     events: int

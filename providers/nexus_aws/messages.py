@@ -84,7 +84,7 @@ class Messages:
                 await self._pause(worker, budget)
         except Exception as error:  # whatever it is, the messages that were answered are not to come again
             self._say(f"the store gives no work: {error}", exc_info=error)
-            self._worker = None
+            await self._give_up(worker)
         finally:
             self._store.sqs.push = None
 
@@ -110,8 +110,12 @@ class Messages:
             async with asyncio.timeout(budget.draining + budget.reserved / 2):
                 await worker.pause(budget.draining)
         except TimeoutError:
-            self._worker = None
-            await worker.abandon()
+            await self._give_up(worker)
+
+    async def _give_up(self, worker: Worker) -> None:
+        """Begin anew with the next invocation; what this worker still had, others get when its leases end."""
+        self._worker = None
+        await worker.abandon()
 
     def _new_worker(self) -> Worker:
         app = self._app

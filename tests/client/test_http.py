@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from pydantic import BaseModel
 
 from nexus_sdk import ConflictError, Context, StoreUnavailable, activity, workflow
 from nexus_sdk.client import http
-from nexus_sdk.client.actions import ACTIONS
+from nexus_sdk.client.actions import ACTIONS, act
 from nexus_sdk.client.http import Request, Response
+from nexus_sdk.errors import InvalidRequest
 from nexus_sdk.testing import WorkflowEnvironment
 
 
@@ -231,6 +233,14 @@ def test_what_may_be_over_in_a_moment_says_when_to_come_again() -> None:
     for error in (StoreUnavailable("busy"), ConflictError("somebody was faster")):
         answer = http.refusal(error)
         assert (answer.status, answer.headers) == (503, {"retry-after": "1"})
+
+
+async def test_an_action_that_there_is_not_names_those_that_there_are(env: WorkflowEnvironment) -> None:
+    """As it stands in the reference of errors."""
+    with pytest.raises(InvalidRequest) as refused:
+        await act(env.client, "strat", {}, seconds=1.0)
+    page = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
+    assert str(refused.value) in page.read_text(encoding="utf-8")
 
 
 def test_every_action_has_a_route() -> None:

@@ -40,7 +40,7 @@ def warnings_of(env: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("warm_max", [1_000, 0])
-@pytest.mark.parametrize("limits", [{"events_warn": 10}, {"bytes_warn": 2_000}])
+@pytest.mark.parametrize("limits", [{"events_warn": 10}, {"bytes_warn": 4_000}])
 async def test_a_long_history_is_warned_of_once_for_each_run(
     environment: Any, warm_max: int, limits: dict[str, int]
 ) -> None:
@@ -65,7 +65,7 @@ async def test_nobody_is_warned_of_a_short_one(environment: Any) -> None:
 
 
 @pytest.mark.parametrize("warm_max", [1_000, 0])
-@pytest.mark.parametrize("limits", [{"events_warn": 10, "events_max": 20}, {"bytes_warn": 2_000, "bytes_max": 5_000}])
+@pytest.mark.parametrize("limits", [{"events_warn": 10, "events_max": 20}, {"bytes_warn": 4_000, "bytes_max": 8_000}])
 async def test_one_that_is_too_long_is_blocked_and_goes_on_when_the_limit_is_raised(
     environment: Any, warm_max: int, limits: dict[str, int]
 ) -> None:
@@ -114,10 +114,10 @@ async def test_neighbours_do_not_notice(environment: Any) -> None:
 
 async def test_an_app_gives_its_limits_to_its_workers() -> None:
     limits = HistoryLimits(events_warn=3, events_max=5)
-    app = Nexus("memory://", workflows=[counting], activities=[fetch], history_limits=limits)
+    app = Nexus("memory://", workflows=[rounds], activities=[fetch], history_limits=limits)
     assert app.history_limits is limits
     with pytest.raises(HistoryTooLong):
-        await app.run_async(counting, 12)
+        await app.run_async(rounds, 0)
     assert Nexus("memory://").history_limits == HistoryLimits()
 
 

@@ -153,5 +153,3 @@ def form_of(value: Any) -> Form:
         fields: tuple[str, ...] = value._fields
         return frozenset((_OWN_NAMES.get(name, name), form_of(getattr(value, name))) for name in fields)
     return tuple(map(form_of, value)) if isinstance(value, tuple) else value
-
-

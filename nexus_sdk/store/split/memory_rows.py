@@ -6,12 +6,13 @@ The table refuses what a cloud refuses: a write whose conditions do not hold, an
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from nexus_sdk.store.port import Capabilities
 from nexus_sdk.store.split.memory import MemoryQueues
 from nexus_sdk.store.split.rings import RingQueue
-from nexus_sdk.store.split.row_table import RowTable
+from nexus_sdk.store.split.row_table import APART, RowTable
 from nexus_sdk.store.split.rows import HEAD, Row, Write
 from nexus_sdk.store.split.steps import Between
 from nexus_sdk.store.split.store import SplitStore
@@ -72,7 +73,7 @@ class MemoryRows:
 
     async def transact(self, instance_id: str, writes: Sequence[Write]) -> bool:
         """See `Rows.transact`."""
-        assert len(writes) <= ROWS_MAX, f"{len(writes)} rows do not fit into one write"
+        assert len(writes) <= self.transaction_rows_max, f"{len(writes)} rows do not fit into one write"
         assert len({write.key for write in writes}) == len(writes), "a row is written twice"
         rows = self._rows.setdefault(instance_id, {})
         if not all(_is_expected(rows.get(write.key), write) for write in writes):
@@ -109,6 +110,20 @@ class MemoryRows:
     async def heads(self, instance_ids: Sequence[str]) -> Mapping[str, Row]:
         """See `Rows.heads`."""
         return {id: self._rows[id][HEAD][0] for id in instance_ids if HEAD in self._rows.get(id, {})}
+
+    @property
+    def blobs(self) -> dict[str, dict[bytes, bytes]]:
+        """All blobs, by instance and digest."""
+        return self._blobs
+
+    def whole(self, instance_id: str, data: bytes) -> bytes:
+        """The data of a row, wherever it lies."""
+        return self._blobs[instance_id][data[len(APART) :]] if data.startswith(APART) else data
+
+    def tamper(self, instance_id: str, key: str, data: bytes) -> None:
+        """Change what lies in a row, as no write does."""
+        row, write = self._rows[instance_id][key]
+        self._rows[instance_id][key] = (replace(row, data=data), write)
 
     async def put_blobs(self, instance_id: str, blobs: Mapping[bytes, bytes]) -> None:
         """See `Rows.put_blobs`."""

@@ -146,6 +146,10 @@ class RowTable:
             if len(self._warm) > WARM_MAX:
                 self._warm.popitem(last=False)
 
+    def forget(self, instance_id: str) -> None:
+        """Remember nothing of this instance."""
+        self._warm.pop(instance_id, None)
+
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:

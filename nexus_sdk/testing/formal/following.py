@@ -38,6 +38,7 @@ from nexus_sdk.testing.formal.state import (
     Name,
     NotEnabled,
     TaskInHand,
+    TaskNow,
     is_event,
 )
 from nexus_sdk.testing.formal.transactional import TransactionalState
@@ -46,6 +47,9 @@ UNBOUNDED = Bounds()
 
 LOOKS_MAX = 4
 """So many of a process's looks at an instance may be those that a turn of it has used."""
+
+DEADLINE = "deadline"
+"""What stands for a deadline that is no timer of the history."""
 
 STARTS_LATER = "start"
 """The timer of an instance whose start was put off."""
@@ -205,7 +209,8 @@ class Follower:
         for id in list(self._items()):
             self._meet(id, what)
             for name in self._fresh_names(self._followed[id]):
-                self._take(self._followed[id], what, "Accept", instance.accept, name)
+                if name[0] != "outcome":  # those came with the turn, from activities that it has given up
+                    self._take(self._followed[id], what, "Accept", instance.accept, name)
             self._compare(self._followed[id], what)
         self._check_sends(commit, what)
 
@@ -243,6 +248,11 @@ class Follower:
         for timer in turn.fired:
             if followed.due_us.get(timer, 0) > turn.stamp_us:
                 raise Refused(f"{what}: timer {timer} fires {followed.due_us[timer] - turn.stamp_us} µs early")
+        followed.state = replace(
+            followed.state,
+            timer={name: now for name, now in followed.state.timer.items() if name != DEADLINE},
+            due=followed.state.due - {DEADLINE},
+        )
         self._pass_time(followed, what, turn.stamp_us)
         c = self._choice(followed, commit, turn, bool(token), used, frozenset(map(_in_hand, _tasks(own))))
         looks = (*followed.looks.get(token, ()), *followed.looks.get(process, ()), Hand())
@@ -256,6 +266,7 @@ class Follower:
             raise Refused(f"{what}: a timer is due at {min(left)}, it is to be woken at {commit.record.wake_at_us}")
         if left and c.then == "go" and min(left) < turn.stamp_us:
             raise Refused(f"{what}: a timer was due at {min(left)}, the turn of {turn.stamp_us} has not fired it")
+        self._note_deadline(followed, commit)
 
     def _choice(
         self,
@@ -274,37 +285,28 @@ class Follower:
         records = frozenset(a for a in turn.resolved if a in plain.brings)
         own = [send for send in commit.sends if getattr(send, "instance_id", "") == followed.id]
         schedules = frozenset(send.id for send in own if isinstance(send, Task))
-        cancels = frozenset(send.task_id for send in own if isinstance(send, CancelTask)) & s.open_here
-        sets, fires, drops = self._timers(followed, commit, turn)
+        cancels = (turn.cancelled | {send.task_id for send in own if isinstance(send, CancelTask)}) & s.pending
+        sets, fires, drops = frozenset(turn.started), frozenset(turn.fired) & s.timers_set, frozenset(turn.given_up)
+        if then in ("end", "continue"):  # whatever is left is given up
+            cancels, drops = frozenset(), frozenset[Name]()
         return plain._replace(
             records=records,
             schedules=schedules,
             cancels=cancels - turn.resolved,
-            lapses=(turn.resolved - plain.brings) & s.open_here,
+            lapses=(turn.resolved - plain.brings) & s.pending,
             sets=sets,
             fires=fires,
-            drops=drops,
-            reads=len(s.unread) + sum(map(is_event, used)) if commit.batches else 0,
+            drops=drops & s.timers_set,
+            reads=len(s.unread) + sum(map(is_event, used)) if commit.batches and not turn.is_terminated else 0,
         )
 
-    def _timers(
-        self, followed: Followed, commit: Commit, turn: _ReadTurn
-    ) -> tuple[frozenset[Name], frozenset[Name], frozenset[Name]]:
-        """Those of the history; and of deadlines of another kind the earliest, as the record has it."""
-        known, wake_us = followed.state.timers_set, commit.record.wake_at_us
-        fires, drops = frozenset(turn.fired) & known, frozenset(turn.given_up) & known
-        others = frozenset(one for one in known if one not in turn.fired and isinstance(one, str))
-        sets = frozenset(turn.started)
-        deadline = f"deadline {wake_us}"
-        left = {followed.due_us[one] for one in known - fires - drops - others} | set(turn.started.values())
-        if turn.then(commit) == "go" and wake_us is not None and (not left or wake_us < min(left)):
-            if deadline in known:
-                others -= {deadline}
-            elif deadline not in followed.state.timer:
-                sets |= {deadline}
-                followed.due_us[deadline] = wake_us
-        passed = others & followed.state.due if turn.then(commit) == "go" and commit.batches else frozenset[Name]()
-        return sets, fires | passed, (drops | others) - passed if commit.batches else frozenset()
+    def _note_deadline(self, followed: Followed, commit: Commit) -> None:
+        """A deadline of another kind than timers (time limits of waits, activities, runs), as the record has it."""
+        s, wake_us = followed.state, commit.record.wake_at_us
+        left = [followed.due_us[timer] for timer in s.timers_set]
+        if s.status == "running" and s.wake != "now" and wake_us is not None and wake_us < min([*left, wake_us + 1]):
+            followed.due_us[DEADLINE] = wake_us
+            followed.state = replace(s, timer={**s.timer, DEADLINE: "set"}, wake="later")
 
     def _take_turn(
         self, followed: Followed, what: str, worker: str, c: Choice, commit: Commit, looks: Sequence[Hand]
@@ -321,9 +323,12 @@ class Follower:
                 self._take(followed, what, "TakeTurn", transactional.take_turn, worker, c, UNBOUNDED)
             except Refused as refused:
                 refusals.append(refused)
-            else:
+                continue
+            held_through = commit.record.held_through or 0
+            heard = {name for number, name in followed.names.items() if number <= held_through}
+            if c.then not in ("hold", "block") or followed.state.heard == heard & set(followed.state.inbox):
                 return
-        raise refusals[0]
+        raise refusals[0] if refusals else Refused(f"{what}: what it holds back is not what it has seen")
 
     def _note_look(self, followed: Followed, by: str, look: Hand) -> None:
         followed.looks[by] = (look, *followed.looks.get(by, ()))[:LOOKS_MAX]
@@ -383,9 +388,9 @@ class Follower:
         for id, state in item.tasks.items():
             holder = NOBODY if state.hold.token is None else state.hold.token.rpartition("/")[0]
             here = 1 if state.task.run_id == item.record.run_id else 0
-            tasks[id] = instance.TaskNow("open", here, state.task.attempt, holder, False, state.is_cancel_requested)
+            tasks[id] = TaskNow("open", here, state.task.attempt, holder, False, state.is_cancel_requested)
         wake_us = item.record.wake_at_us
-        timers = {} if wake_us is None else {f"deadline {wake_us}": "set"}
+        timers: dict[Name, str] = {} if wake_us is None else {DEADLINE: "set"}
         followed.due_us.update({name: wake_us for name in timers if wake_us is not None})
         for batch in item.runs[item.record.run_id]:
             for event in wire.decode_batch(batch.data).events:
@@ -449,6 +454,7 @@ class _ReadTurn:
             for batch in batches
             for event in batch.events
         )
+        self.is_terminated = bool(self.events) and isinstance(self.events[-1], e.WorkflowTerminated)
         run_id = commit.expected_run_id
         self.stamp_us = first.header.stamped_at_us if first is not None else 0
         self.worker = first.header.worker if first is not None else ""
@@ -458,12 +464,17 @@ class _ReadTurn:
         self.fired: list[Name] = []
         self.given_up: list[Name] = []
         self.resolved: frozenset[Name] = frozenset()
+        self.cancelled: frozenset[Name] = frozenset()
+        """Activities that the code does not wait for any more: given up, or their time limit has passed."""
         for event in self.events:
             match event:
                 case e.TimerStarted(path=path, due_us=due_us):
                     self.started[run_id, path] = due_us
                 case e.TimerFired(path=path):
                     self.fired.append((run_id, path))
+                    self.cancelled |= {task_id(run_id, path)}
+                case e.ActivityCancelRequested(path=path):
+                    self.cancelled |= {task_id(run_id, path)}
                 case e.TimerCancelled(path=path) if self.started.pop((run_id, path), None) is None:
                     self.given_up.append((run_id, path))
                 case e.WorkflowStarted():
@@ -521,5 +532,3 @@ def _tasks(deliveries: Iterable[Delivery]) -> Iterable[TaskDelivery]:
 
 def _instance_of(delivery: Delivery) -> str:
     return delivery.instance_id if isinstance(delivery, TurnDelivery) else delivery.task.instance_id
-
-

@@ -37,7 +37,7 @@ def with_item(mapping: Mapping[Name, V], key: Name, value: V) -> Mapping[Name, V
 
 def gone(task: TaskNow) -> TaskNow:
     """An activity that is not open any more."""
-    return TaskNow("gone", task.run)
+    return TaskNow("gone", task.run, cancelled=task.cancelled)
 
 
 def spend(s: S, kind: str, bounds: Bounds) -> float:
@@ -177,13 +177,13 @@ def check_allowed(s: State, worker: Name, c: Choice, bounds: Bounds) -> None:
     if not c.writes:
         require(c.then == "hold" or (c.then == "go" and s.status == "running"), f"{c.then} without a batch")
         require(c.asks_for_nothing and s.wake != "now", f"something came of the turn, and it has no batch: {c}")
-    if has_termination(seen):
+    if has_termination(seen) and c.then not in ("block", "hold"):
         require(c.then == "end" and c.used == set(seen) and c.asks_for_nothing, "it was to be terminated")
     match c.then:
         case "go":
             require(goes_on and request != "suspend", f"it is {s.status}, and goes on")
-            wanted = meant(s, c.brings)
-            require(c.records == wanted, f"outcomes recorded: {set(c.records)}, those that came: {set(wanted)}")
+            wanted = {a for a in meant(s, c.brings) - c.cancels if not s.task_of(a).cancelled}
+            require(wanted <= c.records, f"outcomes recorded: {set(c.records)}, those that came: {wanted}")
         case "end":
             require(goes_on or has_termination(seen), f"it is {s.status}, and ends")
         case "continue":
@@ -197,7 +197,7 @@ def check_allowed(s: State, worker: Name, c: Choice, bounds: Bounds) -> None:
             require(not c.done and c.asks_for_nothing, "a turn that blocks did something")
             require(all(kind in ("suspend", "resume") for kind, _ in c.used), "a turn that blocks took messages along")
         case "hold":
-            is_held = (s.status == "suspended" and not is_resumed) or (s.status == "blocked" and request == "none")
+            is_held = s.status == "blocked" or (s.status == "suspended" and not is_resumed)
             require(is_held, f"it is {s.status}, and was to go on")
             require(c.mail and not c.used and not c.done and c.asks_for_nothing, "a held instance did something")
 
@@ -207,9 +207,8 @@ def check_askable(s: State, c: Choice) -> None:
     for activity in c.schedules:
         require(s.task_of(activity).is_ == "none", f"activity {activity} is asked for twice")
     given_up = c.cancels | c.lapses
-    require(given_up <= s.open_here - c.records, f"activities given up that are not open: {given_up - s.open_here}")
+    require(given_up <= s.pending - c.records, f"activities given up that nobody waits for: {given_up - s.pending}")
     require(not c.cancels & c.lapses, "an activity is given up twice")
-    require(all(s.outcomes.get(a, 0) == 0 for a in c.lapses), "an activity with an outcome is given up")
     for timer in c.sets:
         require(s.timer.get(timer, "none") == "none", f"timer {timer} is set twice")
     require(c.fires <= s.due_timers, f"timers fire that are not due: {set(c.fires - s.due_timers)}")
@@ -278,15 +277,19 @@ def _tasks_after(s: State, c: Choice) -> dict[Name, TaskNow]:
     after = {activity: TaskNow("open", s.run, 1) for activity in c.schedules}
     for activity in given_up(s, c):
         task = s.task_of(activity)
-        after[activity] = gone(task) if task.holder == NOBODY else task._replace(cancelled=True)
-    return {**after, **{one.of: gone(s.task_of(one.of)) for one in c.done}}
+        after[activity] = (gone(task) if task.holder == NOBODY else task)._replace(cancelled=True)
+    for one in c.done:
+        task = gone(s.task_of(one.of))
+        after[one.of] = task._replace(cancelled=task.cancelled or one.of in c.cancels)
+    return after
 
 
 def _inbox_after(s: State, c: Choice) -> tuple[Message, ...]:
     left = tuple(message for message in s.inbox if message not in c.used)
     if c.then == "end":
         return left
-    removed = sorted(activity for activity in given_up(s, c) if s.task_of(activity).holder == NOBODY)
+    tasks = ((activity, s.task_of(activity)) for activity in given_up(s, c))
+    removed = sorted(activity for activity, task in tasks if task.is_ == "open" and task.holder == NOBODY)
     return left + tuple(("outcome", activity) for activity in removed if ("outcome", activity) not in left)
 
 
@@ -431,7 +434,7 @@ def breaches(s: State) -> list[str]:
         "OutcomesAreKept": all(
             s.outcomes.get(name, 0) > 0 or ("outcome", name) in s.inbox
             for name, task in s.task.items()
-            if task.is_ == "gone" and task.run == s.run and s.status != "ended"
+            if task.is_ == "gone" and task.run == s.run and not task.cancelled and s.status != "ended"
         ),
         "EndedRunsLeaveNothing": all(
             task.cancelled

@@ -184,6 +184,15 @@ class State:
         )
 
     @property
+    def pending(self) -> frozenset[Name]:
+        """What the code still waits for: asked for in this run, neither given up nor with an outcome."""
+        return frozenset(
+            name
+            for name, task in self.task.items()
+            if task.is_ != "none" and task.run == self.run and not task.cancelled and not self.outcomes.get(name, 0)
+        )
+
+    @property
     def is_ready(self) -> bool:
         """Whether the instance wants a turn."""
         if self.status == "ended":

@@ -15,7 +15,7 @@ import msgpack
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core.payload import Payload
-from nexus_sdk.testing.simulation.stores import MemoryStores
+from nexus_sdk.testing.simulation.stores import MemoryStores, SimulatedSplitStore
 from nexus_sdk.testing.simulation.witness import Seen, Witness
 
 Change = Callable[[], None]
@@ -38,6 +38,8 @@ def damage(witness: Witness, chance: Random) -> tuple[str, str] | None:
     run_id = seen.item.record.run_id
     before = list(seen.item.runs[run_id])
     change()
+    if isinstance(witness.store, SimulatedSplitStore):
+        witness.store.table.write_back(seen.item.record.id)
     if kind == "batch":
         seen.stored[run_id] = list(seen.item.runs[run_id])
     pairs = zip(before, seen.item.runs[run_id], strict=True)

@@ -47,6 +47,7 @@ _BORN: Node = {
     "shape": "carried",
     "limit": None,
 }
+_BROOD: Node = {"op": "brood", "n": 925, "width": 3, "at_once": None, "program": _BORN["program"]}
 _OF_ALL_KINDS: Node = {
     "op": "gather",
     "n": 924,
@@ -63,8 +64,10 @@ _GIVEN_UP_BY_THE_QUEUE = Occasion(
 OCCASIONS: Mapping[str, Occasion] = {
     **dict.fromkeys(("outbox:task", "outbox:put"), Occasion((_WIDE, _WIDE | {"n": 920}))),
     "outbox:cancel": Occasion((_GIVEN_UP,)),
-    **dict.fromkeys(("outbox:message", "outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
+    **dict.fromkeys(("outbox:outcome", "outbox:reply"), Occasion(_TOLD)),
+    "outbox:message": Occasion((_BORN, *_TOLD, _BORN | {"n": 923}), (), {"tidy": 1.0}),
     "outbox:instance": Occasion((_BORN, _BORN | {"n": 923})),
+    "outbox:sent": Occasion((_BROOD, _BORN)),
     "outbox:made": Occasion((_OF_ALL_KINDS,)),
     **dict.fromkeys(
         ("ack", "ack:write"), Occasion((_SOME | {"takes": 12.0},), ((1.5, "terminate"), (9.0, "terminate")))

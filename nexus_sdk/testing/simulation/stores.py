@@ -101,7 +101,15 @@ class SimulatedSplitStore(SplitMemoryStore):
                 on_write()
             await at_sub_step(name)
 
-        self.table = LaggingShelf(Random(f"{plan.seed}/lag"), plan.rates.stale, true, note)
+        cloud = CLOUDS.get(plan.profile)
+        chance = Random(f"{plan.seed}/lag")
+        self.table: LaggingShelf
+        if cloud is None:
+            self.table = LaggingShelf(chance, plan.rates.stale, true, note)
+        else:
+            from nexus_sdk.testing.simulation.rows import RowShelf
+
+            self.table = RowShelf(chance, plan.rates.stale, true, note, cloud.rows_max)
         self._true = true
         super().__init__(between=between, shelf=self.table)
         self._queues = ClockedQueues(self, true)
@@ -194,6 +202,9 @@ class LaggingShelf(ItemShelf):
         finally:
             rows = rows_between(before, Footprint.of(self.item(instance_id)))
             self.most_rows = max(self.most_rows, rows)
+
+    def write_back(self, instance_id: str) -> None:
+        """The item was changed by hand: here it is the truth itself."""
 
     async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
         """See `Store.list`."""
