@@ -16,7 +16,7 @@ SMOKE ?= $(wildcard tests/core tests/authoring tests/codec tests/scenarios)
 SMOKE_VERSIONS ?= 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types test check demo reference docs simulate mutants bench smoke-versions nightly clean
+.PHONY: help setup format lint types test check demo reference docs simulate mutants formal bench smoke-versions nightly clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ simulate: $(STAMP) ## random programs under random faults, held to the laws (SEE
 
 mutants: $(STAMP) ## how many seeds it takes the simulation to notice each planted bug
 	$(BIN)/python -m tests.simulation.catching
+
+formal: $(STAMP) ## the formal model: check its laws, and that its mutants are rejected (FORMAL_ARGS=--nightly)
+	$(BIN)/python -m tests.formal.checks $(FORMAL_ARGS)
 
 bench: $(STAMP) ## how fast it is here, beside the raw limits of the disk (BENCH_ARGS="--only W1 --reps 5")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

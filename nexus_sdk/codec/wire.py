@@ -96,7 +96,10 @@ def value_bytes_of(events: Iterable[Event]) -> int:
     payloads: list[Payload] = []
     for event in events:
         find_payloads(event, payloads)
-    return sum([payload.size for payload in payloads])
+    size = 0
+    for payload in payloads:
+        size += payload.size
+    return size
 
 
 def _size_of(bodies: Bodies, events: Iterable[Event]) -> int:

@@ -138,12 +138,18 @@ class Ledger:
         self.value_bytes -= value_bytes_of([event])
 
     @property
+    def length(self) -> tuple[int, int]:
+        """How long the history is, between two turns: events and bytes, as `size` counts them. Asked for by each turn,
+        and therefore no more than two numbers."""
+        events = self._passed - self._held
+        return events, self.value_bytes + EVENT_BYTES * events
+
+    @property
     def size(self) -> HistorySize:
         """How long the history is, up to the input that the code answers: the same at every replay."""
         present = (self._recorded if self.is_replaying else self._events)[: self._answering]
         events = self._passed + len(present) - self._held
-        value_bytes = self.value_bytes + (value_bytes_of(present) if present else 0)
-        return HistorySize(events, value_bytes + EVENT_BYTES * events)
+        return HistorySize(events, self.value_bytes + value_bytes_of(present) + EVENT_BYTES * events)
 
     def take_log(self) -> list[LogLine]:
         """What was logged in the live turn so far."""

@@ -107,7 +107,7 @@ def _run(
     execution = instance.execute(surroundings)
     if execution is None:
         return Decision(Verdict.UNSERVED)
-    surroundings.limits.check(instance.record.id, instance.size)
+    surroundings.limits.check(instance.record.id, instance.length)
     turn = surroundings.environment.watchdog.watch(instance.record.id, take_turn, execution, messages, now_us)
     prefix: tuple[e.Event, ...] = ()
     if instance.record.status is Status.SUSPENDED:

@@ -14,7 +14,7 @@ from nexus_sdk.codec.wire import StoredHistory
 from nexus_sdk.core import events as e
 from nexus_sdk.core.execution import Execution, Identity, Services
 from nexus_sdk.core.frozen import changed
-from nexus_sdk.core.history import Batch, BatchHeader, HistorySize
+from nexus_sdk.core.history import Batch, BatchHeader
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.projection import Projection
 from nexus_sdk.engine.apart import whole_batches
@@ -74,7 +74,7 @@ class Instance:
     def __init__(self, record: InstanceRecord, history: Iterable[Batch]) -> None:
         self.record = record
         self.execution: Execution | None = None
-        self.size = HistorySize(0, 0)  # of the history that the execution has run over
+        self.length = 0, 0  # events and bytes of the history that the execution has run over
         self._history = _Folding(history)
         self._projection: Projection | None = None
 
@@ -110,7 +110,7 @@ class Instance:
                 execution.dispose()
                 raise
             self.execution = execution
-            self.size = execution.ledger.size
+            self.length = execution.ledger.length
             self._projection = self._projection or self._history.projection
             self._history = _Folding(())
         return self.execution

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from nexus_sdk.core.history import LONG_BYTES, LONG_EVENTS, HistorySize
+from nexus_sdk.core.history import LONG_BYTES, LONG_EVENTS
 from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import DefinitionError, HistoryTooLong
+
+Length = tuple[int, int]
+"""Events and bytes, as `HistorySize` counts them."""
 
 _REMEDY = "Let the workflow continue as new in time: `if ctx.history.is_long: yield ctx.continue_as_new(...)`."
 
@@ -42,27 +45,27 @@ class HistoryLimits:
                     hint="Leave it out for its default.",
                 )
 
-    def is_warned_of(self, size: HistorySize) -> bool:
+    def is_warned_of(self, length: Length) -> bool:
         """Whether a history of this length is one to warn of."""
-        return size.events >= self.events_warn or size.bytes >= self.bytes_warn
+        return length[0] >= self.events_warn or length[1] >= self.bytes_warn
 
-    def check(self, instance_id: str, size: HistorySize) -> None:
+    def check(self, instance_id: str, length: Length) -> None:
         """Stop at a history that is too long for another turn.
 
         Raises:
             HistoryTooLong: it is.
         """
-        if size.events >= self.events_max or size.bytes >= self.bytes_max:
+        if length[0] >= self.events_max or length[1] >= self.bytes_max:
             raise HistoryTooLong(
-                f"{instance_id}: its history has {text_of(size)}; the limit is {self.events_max:,} events or "
+                f"{instance_id}: its history has {text_of(length)}; the limit is {self.events_max:,} events or "
                 f"{self.bytes_max:,} bytes.",
                 hint=f"To let it go on: raise history_limits of the app and resume it. {_REMEDY}",
             )
 
-    def warning(self, instance_id: str, size: HistorySize) -> str:
+    def warning(self, instance_id: str, length: Length) -> str:
         """What the log says of a long history."""
         return (
-            f"the history of {instance_id} is long: {text_of(size)}. At {self.events_max:,} events or "
+            f"the history of {instance_id} is long: {text_of(length)}. At {self.events_max:,} events or "
             f"{self.bytes_max:,} bytes it will be blocked. {_REMEDY}"
         )
 
@@ -70,6 +73,6 @@ class HistoryLimits:
 DEFAULT_LIMITS = HistoryLimits()
 
 
-def text_of(size: HistorySize) -> str:
+def text_of(length: Length) -> str:
     """A length in words."""
-    return f"{size.events:,} events and {size.bytes:,} bytes"
+    return f"{length[0]:,} events and {length[1]:,} bytes"

@@ -312,13 +312,13 @@ class Turns:
         execution, limits = instance.execution, self._surroundings.limits
         if execution is None:
             return
-        before = instance.size
-        execution.ledger.value_bytes += wire.value_bytes_of(events)
-        instance.size = size = execution.ledger.size
-        if limits.is_warned_of(size) and not limits.is_warned_of(before):
+        before, ledger = instance.length, execution.ledger
+        ledger.value_bytes += wire.value_bytes_of(events)
+        instance.length = length = ledger.length
+        if limits.is_warned_of(length) and not limits.is_warned_of(before):
             instance_id = instance.record.id
-            said = {"instance_id": instance_id, "events": size.events, "bytes": size.bytes}
-            self._surroundings.environment.say("warning", limits.warning(instance_id, size), said)
+            said = {"instance_id": instance_id, "events": length[0], "bytes": length[1]}
+            self._surroundings.environment.say("warning", limits.warning(instance_id, length), said)
 
     def _batch(self, instance: Instance, decision: Decision, now_us: int) -> tuple[StoredBatch, InstanceRecord]:
         surroundings = self._surroundings

@@ -125,6 +125,7 @@ class Messages:
             drain_seconds=0.0,
             migrates=False,  # what is missing is made where it is missed
             sweeps=False,  # the schedule sweeps
+            history_limits=app.history_limits,
         )
         return Worker(self._store, app.registry, app.codec, app.environment, options)
 

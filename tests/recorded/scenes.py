@@ -24,6 +24,7 @@ from nexus_sdk.authoring.workflow import Workflow
 from nexus_sdk.codec import CodecChain, Compression, Encryption, wire
 from nexus_sdk.core.events import Event
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.history import PREVIOUS_HASH
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.errors import WorkflowEnded
 from nexus_sdk.replay.recorded import RecordedRun, Recording, load_recording
@@ -127,15 +128,21 @@ async def recorded(scene: Scene) -> dict[str, Recording]:
 
 def cleaned(recording: Recording) -> Recording:
     """The recording with tracebacks that tell nothing of the machine it was made on; its hashes fit again."""
-    return Recording(tuple(map(_cleaned_run, recording.runs)))
+    runs: list[RecordedRun] = []
+    for run in recording.runs:
+        runs.append(_cleaned_run(run, runs[-1].batches[-1].hash if runs else b""))
+    return Recording(tuple(runs))
 
 
-def _cleaned_run(run: RecordedRun) -> RecordedRun:
+def _cleaned_run(run: RecordedRun, previous_hash: bytes) -> RecordedRun:
     header = run.header
     stored: list[bytes] = []
     last_hash = wire.first_hash(header.instance_id, header.run_id)
     for batch in run.batches:
-        data, last_hash = wire.encode_batch(batch.header, map(_cleaned, batch.events), last_hash)
+        header = batch.header
+        if PREVIOUS_HASH in header.metadata:
+            header = replace(header, metadata={**header.metadata, PREVIOUS_HASH: previous_hash.hex()})
+        data, last_hash = wire.encode_batch(header, map(_cleaned, batch.events), last_hash)
         stored.append(data)
     return RecordedRun(run.number, tuple(map(wire.decode_batch, stored)), tuple(stored))
 

@@ -116,6 +116,7 @@ def _record_of(recording: Recording, last_hash: bytes) -> InstanceRecord:
     """The record, from what the histories say."""
     first, last = recording.runs[0], recording.runs[-1]
     custom: Payload | None = None
+    projection, deadlines = Projection(), Deadlines()
     for run in recording.runs:
         projection, deadlines = Projection(), Deadlines()
         for batch in run.batches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -128,10 +129,10 @@ async def test_payloads_of_events_that_a_newer_version_wrote_are_verified_too(wh
     head, bodies = msgpack.unpackb(wire.encode_batch(last.header, last.events, last.previous_hash)[0])
     form, previous, header, rows = msgpack.unpackb(head)
     value = b"what nobody here knows"
-    digest = wire.sha256(value).digest()
+    digest = sha256(value).digest()
     head = msgpack.packb([form, previous, header, [*rows, [199, "", [len(bodies), "msgpack", digest, len(value)]]]])
     batches[-1] = replace(batches[-1], data=msgpack.packb([head, [*bodies, value]]))
-    held.record = replace(held.record, last_hash=wire.sha256(previous + head).digest())
+    held.record = replace(held.record, last_hash=sha256(previous + head).digest())
     assert await words(held) == []
     batches[-1] = replace(batches[-1], data=msgpack.packb([head, [*bodies, value[:-1] + b"!"]]))
     assert await words(held) == [f"payload {len(bodies) + 1} of {len(bodies) + 1} does not fit its digest"]
@@ -198,7 +199,7 @@ class PatchyStore:
         """See `Store.count`."""
         return len(self._matching(query))
 
-    def _matching(self, query: Query) -> list[InstanceRecord]:
+    def _matching(self, query: Query) -> Sequence[InstanceRecord]:
         after_us, before_us = query.created_after_us or 0, query.created_before_us or 1 << 62
         return [record for record in self._records if after_us <= record.created_us < before_us]
 

@@ -14,7 +14,7 @@ from tests.simulation.planting import AnchorGone, edited
 SAMPLE = {
     "early ack": "law 7",
     "no fence": "law 13",
-    "off by one fence": "law 13",
+    "off by one fence": "law 1",
     "no dedup": "law 6",
     "no tombstones": "law 2",
     "lost leases do not count": "law 4",

@@ -150,13 +150,15 @@ class Follower:
                     raise Refused(f"{what}: {id} has not accepted {message.id}")
             self._compare(followed, what)
 
-    def received(self, deliveries: Iterable[Delivery], now_us: int) -> None:
+    def received(self, deliveries: Sequence[Delivery], now_us: int) -> None:
         """These were leased to somebody."""
         for delivery in deliveries:
             if isinstance(delivery, TurnDelivery):
                 self._turn_leased(delivery, now_us)
             else:
                 self._task_leased(delivery, "receive")
+        for delivery in deliveries:
+            self._compare(self._followed[_instance_of(delivery)], f"receive {delivery.token}")
 
     def retried(self, delivery: TaskDelivery) -> None:
         """A failed attempt was replaced by the next one."""
@@ -224,7 +226,6 @@ class Follower:
         holder = _holder(delivery)
         self._take(followed, what, "LeaseTurn", instance.lease_turn, holder)
         self._note_look(followed, delivery.token, followed.state.hand_of(holder))
-        self._compare(followed, what)
 
     def _task_leased(self, delivery: TaskDelivery, verb: str) -> None:
         followed, what = self._followed[delivery.task.instance_id], f"{verb}: {delivery.token} is given"
@@ -282,7 +283,7 @@ class Follower:
         then = turn.then(commit)
         has_mail = bool(used) or settles or then in ("hold", "block")
         plain = Choice(then, has_mail, settles, done, used, writes=bool(commit.batches))
-        records = frozenset(a for a in turn.resolved if a in plain.brings)
+        records = turn.resolved
         own = [send for send in commit.sends if getattr(send, "instance_id", "") == followed.id]
         schedules = frozenset(send.id for send in own if isinstance(send, Task))
         cancels = (turn.cancelled | {send.task_id for send in own if isinstance(send, CancelTask)}) & s.pending
@@ -293,7 +294,6 @@ class Follower:
             records=records,
             schedules=schedules,
             cancels=cancels - turn.resolved,
-            lapses=(turn.resolved - plain.brings) & s.pending,
             sets=sets,
             fires=fires,
             drops=drops & s.timers_set,

@@ -136,5 +136,5 @@ class Time:
                 dated += [item.task_look_at_us(state, GRACE_US) for state in item.tasks.values()]
             # What a clock that was wrong has dated ahead is looked at by the sweep only then.
             dated += [entry.now_us for entry in getattr(item, "outbox", ())]
-            dated += [message.accepted_at_us for message in item.inbox.values() if not record.status.is_held]
+            dated += [message.accepted_at_us for message in item.inbox.values() if item.due_us() is not None]
             yield from (when_us for when_us in dated if when_us > now_us)

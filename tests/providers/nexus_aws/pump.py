@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -26,15 +27,44 @@ BATCH_MAX = 4
 T0_US = 1_767_225_600_000_000
 
 
-class Invoke(Protocol):
-    """Invokes a function, in one container or another."""
+Message = tuple[str, Mapping[str, Any]]
+"""The URL of a queue, and what was received from it."""
 
-    def __call__(self, event: Any, custom: Mapping[str, Any]) -> Any:
+
+class Invoke(Protocol):
+    """Invokes a function in one of its containers."""
+
+    def __call__(self, event: Any, custom: Mapping[str, Any], container: int) -> Any:
         """What it gives.
 
         Raises:
             FunctionDied: it is gone.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is delivered by one invocation, and what will become of it."""
+
+    messages: Sequence[Message]
+    custom: Mapping[str, Any]
+    kept: Sequence[bool]
+    container: int
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """As the function gets it."""
+        records = [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message.get("Attributes", {}),
+                "eventSource": "aws:sqs",
+            }
+            for _, message in self.messages
+        ]
+        return {"Records": records}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +89,7 @@ class Pump:
 
     Attributes:
         now_us: what time it is; 0: real time.
+        containers: so many invocations are under way at a time.
         deaths: so many invocations have died; `failed`: so many messages were reported as failed.
     """
 
@@ -69,24 +100,26 @@ class Pump:
     chance: Random
     trouble: Trouble = Trouble()
     now_us: int = T0_US
+    containers: int = 1
     deaths: int = 0
     failed: int = 0
-    _again: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    _again: list[Message] = field(default_factory=list)
 
     def round(self) -> int:
         """Deliver what is there; how many messages that were."""
         messages = [message for queue in self.queues for message in self._received(queue)]
         messages, self._again = messages + self._again, []
         self.chance.shuffle(messages)
-        for start in range(0, len(messages), BATCH_MAX):
-            self._deliver(messages[start : start + BATCH_MAX])
+        at_a_time = BATCH_MAX * self.containers
+        for start in range(0, len(messages), at_a_time):
+            self._deliver(messages[start : start + at_a_time])
         return len(messages)
 
     def call(self, event: Any) -> Any:
         """The answer to an event that is not a message; the same event again, if the function died."""
         while True:
             try:
-                return self.invoke(event, self._custom())
+                return self.invoke(event, self._custom(), self.chance.randrange(self.containers))
             except FunctionDied:
                 self.deaths += 1
 
@@ -102,34 +135,41 @@ class Pump:
             custom["dies_after"] = self.chance.randrange(self.trouble.requests)
         return custom
 
-    def _received(self, queue: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _received(self, queue: str) -> Iterator[Message]:
         url = self._ask(self.store.sqs._url(queue))
         asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": VISIBILITY_SECONDS}
         asked["MessageSystemAttributeNames"] = ["ApproximateReceiveCount"]
         for message in self._ask(self.cloud("sqs", "ReceiveMessage", asked)).get("Messages", ()):
             yield url, message
 
-    def _deliver(self, messages: list[tuple[str, Mapping[str, Any]]]) -> None:
-        records = [
-            {
-                "messageId": message["MessageId"],
-                "receiptHandle": message["ReceiptHandle"],
-                "body": message["Body"],
-                "attributes": message.get("Attributes", {}),
-                "eventSource": "aws:sqs",
-            }
-            for _, message in messages
-        ]
+    def _deliver(self, messages: Sequence[Message]) -> None:
+        """Deliver some in batches that are under way at the same time."""
         self._again += [message for message in messages if self.chance.random() < self.trouble.twice]
+        portions = [messages[start : start + BATCH_MAX] for start in range(0, len(messages), BATCH_MAX)]
+        batches = [
+            Batch(portion, self._custom(), [self.chance.random() < self.trouble.kept for _ in portion], container)
+            for container, portion in enumerate(portions)
+        ]
+        with ThreadPoolExecutor(self.containers) as threads:
+            answers = list(threads.map(self._invoked, batches))
+        for batch, answer in zip(batches, answers, strict=True):
+            if answer is None:
+                self.deaths += 1
+            else:
+                self._remove(batch, {failure["itemIdentifier"] for failure in answer["batchItemFailures"]})
+
+    def _invoked(self, batch: Batch) -> Mapping[str, Any] | None:
+        """The answer to a batch; None: the function died."""
         try:
-            answer = self.invoke({"Records": records}, self._custom())
+            answer: Mapping[str, Any] = self.invoke(batch.event, batch.custom, batch.container)
         except FunctionDied:
-            self.deaths += 1
-            return
-        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+            return None
+        return answer
+
+    def _remove(self, batch: Batch, failed: set[str]) -> None:
         self.failed += len(failed)
-        for url, message in messages:
-            if message["MessageId"] not in failed and self.chance.random() >= self.trouble.kept:
+        for (url, message), is_kept in zip(batch.messages, batch.kept, strict=True):
+            if message["MessageId"] not in failed and not is_kept:
                 receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
                 self._ask(self.cloud("sqs", "DeleteMessage", receipt))
 

@@ -112,7 +112,7 @@ def status(handler: Function, id: str) -> str:
 
 def pumped(cloud: Cloud, store: AwsStore, invoke: Callable[[Any], Any], trouble: Trouble | None = None) -> Pump:
     """A pump on real time."""
-    return Pump(cloud, store, lambda event, custom: invoke(event), QUEUES, Random(1), trouble or Trouble(), now_us=0)
+    return Pump(cloud, store, lambda event, *_: invoke(event), QUEUES, Random(1), trouble or Trouble(), now_us=0)
 
 
 def bell(cloud: Cloud, store: AwsStore, id: str) -> dict[str, Any]:

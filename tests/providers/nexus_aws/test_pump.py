@@ -93,18 +93,18 @@ def test_orders_come_to_their_end_in_real_functions_that_are_killed(
     cloud: Cloud, store: AwsStore, ledger: Ledger, container: Callable[[], Container], seed: int
 ) -> None:
     chance = Random(seed)
-    containers = [container(), container()]  # warm ones that the other has overtaken are ordinary
+    containers = [container(), container()]  # at the same time: conflicts, and warm ones that the other has overtaken
     died: set[str] = set()
 
-    def invoke(event: Any, custom: Mapping[str, Any]) -> Any:
-        chosen = chance.choice(containers)
+    def invoke(event: Any, custom: Mapping[str, Any], number: int) -> Any:
         try:
-            return chosen.invoke(event, custom=custom)
+            return containers[number].invoke(event, custom=custom)
         except FunctionDied:
-            died.add(chosen.last_request_id)
+            died.add(containers[number].last_request_id)
             raise
 
-    pump = Pump(cloud, store, invoke, QUEUES, chance, Trouble(death=0.3, twice=0.2, kept=0.1, requests=30))
+    trouble = Trouble(death=0.3, twice=0.2, kept=0.1, requests=30)
+    pump = Pump(cloud, store, invoke, QUEUES, chance, trouble, containers=len(containers))
     for number in range(ORDERS):
         id, arguments = f"order-{number}", {"order": number}
         said = pump.call({"action": "start", "workflow": "fulfil", "id": id, "arguments": arguments, "request_id": id})
