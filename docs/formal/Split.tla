@@ -109,7 +109,6 @@ TakeBell(w) == Bell \in queue /\ outbox = <<>> /\ LeaseTurn(w)
 
 TakeTask(w, a) ==
     /\ Reference(a, sentAs[a]) \in queue \/ a \in follow[w].tasks     \* or claimed by the commit that asked for it
-    /\ \A i \in 1..Len(outbox) : outbox[i].sends = {} \/ a \in follow[w].tasks
     /\ LeaseTask(w, a)
 
 (* A message that refers to nothing any more. *)

@@ -16,7 +16,7 @@ class Budget:
     """Times of one invocation, in seconds.
 
     Attributes:
-        taking: how long work is begun.
+        taking: how long work is begun, or waited for.
         draining: how long what runs then may still take.
         reserved: how long the giving back may take, and the answer.
     """
@@ -32,8 +32,3 @@ class Budget:
         reserved = min(RESERVED_SECONDS, seconds / 5)
         draining = min(DRAIN_SECONDS, seconds / 4)
         return cls(seconds - reserved - draining, draining, reserved)
-
-    @property
-    def waiting(self) -> float:
-        """How long a request may wait for something."""
-        return self.taking + self.draining

@@ -89,7 +89,7 @@ class Function:
             if gateway.is_http(event):
                 return gateway.event_answer(await self._respond(event, budget))
             if (start := schedule.start_in(event)) is not None:
-                return await schedule.begin(self._client, event, start, seconds=budget.waiting)
+                return await schedule.begin(self._client, event, start, seconds=budget.taking)
             if schedule.is_sweep(event):
                 return await self._messages.sweep(budget)
         elif isinstance(event, Mapping) and event["action"] == "sweep":
@@ -102,8 +102,8 @@ class Function:
         from nexus_sdk.client import http
 
         try:
-            async with asyncio.timeout(budget.waiting + budget.reserved / 2):
-                return await http.answer(self._client, request_of(event), seconds=budget.waiting)
+            async with asyncio.timeout(budget.taking + budget.draining + budget.reserved / 2):
+                return await http.answer(self._client, request_of(event), seconds=budget.taking)
         except TimeoutError:
             return http.refusal(_out_of_time())
         except NexusError as error:
@@ -116,7 +116,7 @@ class Function:
         """The answer to a direct call."""
         from nexus_aws import direct
 
-        return await direct.answer(self._client, event, seconds=budget.waiting)
+        return await direct.answer(self._client, event, seconds=budget.taking)
 
     @cached_property
     def _client(self) -> Client:

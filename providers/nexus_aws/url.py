@@ -22,8 +22,8 @@ def open_store(url: str) -> AwsStore:
 
     ``dynamodb://TABLE`` with the options ``region`` and ``endpoint`` (those of the AWS SDKs' environment by default,
     such as ``AWS_REGION`` and ``AWS_ENDPOINT_URL``) and ``bucket`` (by default the table's name with ``-nexus``).
-    Credentials are never part of a URL: the SDKs find them. In a Lambda function requests go through boto3, which is
-    there; elsewhere workers speak through aioboto3 where that is installed, and listen to their queues.
+    Credentials are never part of a URL: the SDKs find them. In a Lambda function requests are made without more than
+    they need (`lean`); elsewhere workers speak through aioboto3 where that is installed, and listen to their queues.
 
     Raises:
         StoreError: the URL makes no sense.

@@ -38,7 +38,9 @@ def test_every_action_of_a_worker_stands_in_the_table() -> None:
     predicates = {"Seen", "GivenUp", "TaskAfter", "WriteTurn"}
     named = {action for action, _ in SIDE_BY_SIDE}
     wanted = {one for one in actions if not one.startswith(("Is", "Has", "May")) and not one.endswith("After")}
-    assert wanted - predicates - {"AsksForNothing", "Turn", "NewBatches", "UsedBy", "EndsOf", "Forget", "Crash"} <= named
+    assert (
+        wanted - predicates - {"AsksForNothing", "Turn", "NewBatches", "UsedBy", "EndsOf", "Forget", "Crash"} <= named
+    )
 
 
 def test_the_laws_of_the_checks_are_explained() -> None:

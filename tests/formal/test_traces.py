@@ -43,24 +43,26 @@ SAMPLE = [name for name in PLANTED if name not in ("the end of a run leaves its 
 SEEDS_MAX = 120
 
 
-def _transactional(first: int = 0) -> Iterator[int]:
-    return (seed for seed in count(first) if not draw(seed).is_split)
+def _seeds(first: int = 0, *, is_split: bool = False) -> Iterator[int]:
+    return (seed for seed in count(first) if draw(seed).is_split is is_split)
 
 
 @pytest.mark.timeout(300)
-def test_what_the_engine_does_is_allowed() -> None:
-    _follow(range_of=islice(_transactional(), 25), steps_min=800)
+@pytest.mark.parametrize("is_split", [False, True])
+def test_what_the_engine_does_is_allowed(is_split: bool) -> None:
+    _follow(islice(_seeds(is_split=is_split), 15), steps_min=400)
 
 
 @nightly
 @pytest.mark.timeout(1800)
-def test_what_the_engine_does_in_many_runs_is_allowed() -> None:
-    _follow(range_of=islice(_transactional(10_000), 1_000), steps_min=50_000)
+@pytest.mark.parametrize("is_split", [False, True])
+def test_what_the_engine_does_in_many_runs_is_allowed(is_split: bool) -> None:
+    _follow(islice(_seeds(10_000, is_split=is_split), 1_000), steps_min=50_000)
 
 
-def _follow(range_of: Iterator[int], steps_min: int) -> None:
+def _follow(seeds: Iterator[int], steps_min: int) -> None:
     taken = 0
-    for seed in range_of:
+    for seed in seeds:
         outcome, steps = simulate_traced(draw(seed))
         assert not outcome.broken.startswith("the specification refuses"), f"seed {seed}: {outcome.broken}"
         taken += steps
@@ -81,7 +83,7 @@ def test_every_planted_bug_is_refused(name: str) -> None:
 
 
 def _hunt(name: str) -> None:
-    for seed in _transactional():
+    for seed in _seeds():
         assert seed < SEEDS_MAX, f"{name} was not refused"
         with planted(name):
             outcome, _ = simulate_traced(draw(seed))

@@ -65,6 +65,10 @@ class Refused(Exception):
     """The specification does not allow what the engine did; the message names the step."""
 
 
+class NotFollowed(Refused):
+    """This instance is not followed any more: one of its turns gave up more activities than one write can hold."""
+
+
 @dataclass(slots=True)
 class Followed:
     """An instance and the twin's idea of it.
@@ -108,6 +112,8 @@ class Follower:
         self.steps = 0
         self._items = items
         self._followed: dict[str, Followed] = {}
+        self._beyond: list[Item] = []
+        """The instances that are not followed any more."""
 
     # --- the verbs ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ class Follower:
         """Messages were accepted, and deliveries settled by it."""
         what = f"send {' '.join(message.id for message in messages)}"
         for id in dict.fromkeys(message.instance_id for message in messages):
-            followed = self._followed[id]
+            followed = self._of(id)
             reported = {}
             for delivery in settles:
                 if isinstance(delivery, TaskDelivery) and delivery.task.instance_id == id:
@@ -158,7 +164,7 @@ class Follower:
             else:
                 self._task_leased(delivery, "receive")
         for delivery in deliveries:
-            self._compare(self._followed[_instance_of(delivery)], f"receive {delivery.token}")
+            self._compare(self._of(_instance_of(delivery)), f"receive {delivery.token}")
 
     def retried(self, delivery: TaskDelivery) -> None:
         """A failed attempt was replaced by the next one."""
@@ -191,9 +197,18 @@ class Follower:
             self._take(followed, what, "AckTurn", instance.ack_turn, holder)
         self._compare(followed, what)
 
-    def committed(self, commit: Commit, reply: Committed, process: str, now_us: int) -> None:
-        """A turn was committed, or had been before."""
-        followed = self._followed[commit.record.id]
+    def came(self, id: str) -> None:
+        """Messages of others came to an instance, or somebody has created it; or an older batch's sends were made."""
+        self._meet(id, f"a send to {id}")
+        followed = self._followed.get(id)
+        if followed is not None:
+            for name in self._fresh_names(followed):
+                self._take(followed, f"a send to {id}", "Accept", instance.accept, name)
+            self._compare(followed, f"a send to {id}")
+
+    def committed(self, commit: Commit, reply: Committed, process: str, now_us: int, *, is_split: bool = False) -> None:
+        """A turn was committed, or had been before. `is_split`: what it sends to others is still to be sent."""
+        followed = self._of(commit.record.id)
         first = commit.batches[0] if commit.batches else None
         known = followed.places.get((first.run_id, first.number)) if first is not None else None
         what = f"commit of batch {commit.expected + 1} of {commit.record.id} by {process}"
@@ -206,20 +221,24 @@ class Follower:
             self._meet(commit.record.id, what)
         else:
             self._turn_taken(followed, commit, turn, process, now_us, what)
+        if any(isinstance(send, CancelTask) for entry in getattr(followed.item, "outbox", ()) for send in entry.sends):
+            self._beyond.append(self._followed.pop(followed.id).item)
+            raise NotFollowed(what)
         for delivery in reply.deliveries:
             self._task_leased(delivery, what)
-        for id in list(self._items()):
+        for id in [commit.record.id] if is_split else list(self._items()):
             self._meet(id, what)
-            for name in self._fresh_names(self._followed[id]):
+            for name in self._fresh_names(self._of(id)):
                 if name[0] != "outcome":  # those came with the turn, from activities that it has given up
-                    self._take(self._followed[id], what, "Accept", instance.accept, name)
-            self._compare(self._followed[id], what)
-        self._check_sends(commit, what)
+                    self._take(self._of(id), what, "Accept", instance.accept, name)
+            self._compare(self._of(id), what)
+        if not is_split:
+            self._check_sends(commit, what)
 
     # --- what they are in the specification -------------------------------------------------------------------------
 
     def _turn_leased(self, delivery: TurnDelivery, now_us: int) -> None:
-        followed, what = self._followed[delivery.instance_id], f"receive {delivery.token}"
+        followed, what = self._of(delivery.instance_id), f"receive {delivery.token}"
         self._pass_time(followed, what, now_us)
         if followed.state.turn.holder != NOBODY:
             self._take(followed, what, "TurnLeaseEnds", instance.turn_lease_ends, UNBOUNDED)
@@ -228,14 +247,14 @@ class Follower:
         self._note_look(followed, delivery.token, followed.state.hand_of(holder))
 
     def _task_leased(self, delivery: TaskDelivery, verb: str) -> None:
-        followed, what = self._followed[delivery.task.instance_id], f"{verb}: {delivery.token} is given"
+        followed, what = self._of(delivery.task.instance_id), f"{verb}: {delivery.token} is given"
         task = followed.state.task_of(delivery.task.id)
         if task.holder != NOBODY:
             self._take(followed, what, "TaskLeaseEnds", instance.task_lease_ends, delivery.task.id, UNBOUNDED)
         self._take(followed, what, "LeaseTask", instance.lease_task, _holder(delivery), delivery.task.id, UNBOUNDED)
 
     def _on_task(self, delivery: TaskDelivery, verb: str, action: str, step: Any, *more: Any) -> None:
-        followed, what = self._followed[delivery.task.instance_id], f"{verb} {delivery.token}"
+        followed, what = self._of(delivery.task.instance_id), f"{verb} {delivery.token}"
         self._take(followed, what, action, step, _holder(delivery), _in_hand(delivery), *more)
         self._compare(followed, what)
 
@@ -343,7 +362,7 @@ class Follower:
         for send in commit.sends:
             if not isinstance(send, InboxMessage) or send.instance_id not in self._followed:
                 continue
-            target = self._followed[send.instance_id]
+            target = self._of(send.instance_id)
             if not _is_known(target, send) and target.state.status != "ended":
                 raise Refused(f"{what}: {send.id} was sent to {send.instance_id}, and is not there")
 
@@ -359,11 +378,17 @@ class Follower:
         if broken:
             raise Refused(f"{what}: after {action}: {' '.join(broken)}")
 
+    def _of(self, id: str) -> Followed:
+        if id not in self._followed:
+            is_beyond = any(item.record.id == id for item in self._beyond)
+            raise NotFollowed(id) if is_beyond else Refused(f"{id} does something, and was never created")
+        return self._followed[id]
+
     def _meet(self, id: str, what: str) -> None:
         """An instance that was not there before."""
         item = self._items().get(id)
         known = self._followed.get(id)
-        if item is None or (known is not None and known.item is item):
+        if item is None or (known is not None and known.item is item) or any(item is one for one in self._beyond):
             return
         record = item.record
         run = item.runs[record.run_id]
@@ -425,6 +450,9 @@ class Follower:
             id: (state.task.attempt, _holder_of(state.hold.token), state.is_cancel_requested)
             for id, state in item.tasks.items()
         }
+        # Of a turn that asks for very many activities, those that its own write could not take follow from the outbox.
+        entries = getattr(item, "outbox", ())
+        to_come = {send.id for entry in entries for send in entry.sends if isinstance(send, Task)}
         pairs: dict[str, tuple[Any, Any]] = {
             "last batch": (len(s.log), place),
             "status": (s.status, status),
@@ -433,7 +461,11 @@ class Follower:
             "messages that it does not want a turn for": (set(s.heard), heard if s.status != "running" else set()),
             "turn": (s.turn.holder, _holder_of(item.turn.token)),
             "tasks": (
-                {id: (t.attempt, t.holder, t.cancelled) for id, t in s.task.items() if t.is_ == "open"},
+                {
+                    id: (t.attempt, t.holder, t.cancelled)
+                    for id, t in s.task.items()
+                    if t.is_ == "open" and (id in tasks or id not in to_come)
+                },
                 tasks,
             ),
         }

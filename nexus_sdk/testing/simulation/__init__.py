@@ -17,7 +17,10 @@ The `witness` sees everything that reaches the store, and holds it to the laws; 
 `replays` are its rules, and `rest` says what must hold when nothing is left to be done; `footprint` counts the rows of
 each write. `coverage` says what was reached, and what never is, and why.
 
-Not simulated: two faults at one store call; a bucket for large payloads that fails by itself; how a provider makes one
-transaction of several rows (`tests/store/test_split_rows.py`), but not more rows than it takes; a change of bytes that
-nothing vouches for (names, ids and times in messages and tasks).
+On the profiles of the clouds an instance is `rows`, and the code of the providers moves them, while others come between
+a read and the write that rests on it.
+
+Not simulated: two faults at one store call; a bucket for large payloads that fails by itself; the requests by which a
+provider makes one transaction of several rows; a change of bytes that nothing vouches for (names, ids and times in
+messages and tasks).
 """

@@ -15,8 +15,11 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.payload import Payload
 from nexus_sdk.core.request import task_id
 from nexus_sdk.core.status import Status
+from nexus_sdk.store.item import Item, TaskState
 from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.store.split.item import SplitItem
 from nexus_sdk.testing.laws import Run
+from nexus_sdk.testing.simulation.passing import GRACE_US
 from nexus_sdk.testing.simulation.record import Ledger
 from nexus_sdk.testing.simulation.witness import Seen, Witness
 from nexus_sdk.testing.stuck import open_waits
@@ -123,12 +126,18 @@ def _damaged(seen: Seen, told_of: Collection[str], now_us: int) -> Iterator[str]
 
     A task that nobody can read is left lying: a later release may know better. The log says so.
     """
-    if seen.item.tasks and seen.item.record.id not in told_of:
+    looked_at = [id for id, state in seen.item.tasks.items() if _look_at_us(seen.item, state) <= now_us]
+    if looked_at and seen.item.record.id not in told_of:
         yield f"law 13, {seen.item.record.id}: its tasks lie there, and nobody was told why"
     record = seen.item.record
     is_waiting = not seen.item.inbox and (record.wake_at_us is None or record.wake_at_us > now_us)
     if not (record.status.is_finished or record.status.is_held or is_waiting):
         yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}) and is {record.status}, with work to do"
+
+
+def _look_at_us(item: Item, state: TaskState) -> int:
+    """When somebody looks at a task, its message lost or not."""
+    return item.task_look_at_us(state, GRACE_US) if isinstance(item, SplitItem) else state.due_us()
 
 
 # --- law 11: families -------------------------------------------------------------------------------------------------

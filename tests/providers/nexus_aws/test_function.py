@@ -216,7 +216,7 @@ def test_an_activity_that_outlives_the_invocation_is_given_back_before_the_time_
 ) -> None:
     GATE[:] = [asyncio.Event().wait]  # for ever
     start(handler, "it", "lasting")
-    assert handler(bell(cloud, store, "it"), Invocation(seconds=1.0)) == ALL_DONE
+    assert handler(bell(cloud, store, "it"), Invocation(seconds=3.0)) == ALL_DONE
     GATE[:] = [lambda: asyncio.sleep(0)]
     pump = pumped(cloud, store, lambda event: handler(event, Invocation()))
     while pump.round():
@@ -450,7 +450,7 @@ def test_where_the_function_is_mounted_is_no_part_of_the_path(handler: Function)
 
 def test_a_long_poll_ends_before_the_invocation_does(handler: Function) -> None:
     start(handler, "it", n=1)
-    assert answered(handler, http_2("GET", "/instances/it/result", query="wait=20s"), seconds=0.2)[0] == 202
+    assert answered(handler, http_2("GET", "/instances/it/result", query="wait=20s"), seconds=0.8)[0] == 202
 
 
 def test_a_request_that_takes_too_long_is_told_before_the_invocation_ends(

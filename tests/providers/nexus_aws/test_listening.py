@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -207,9 +203,9 @@ async def test_two_workers_share_a_workflow_and_neither_asks_each_second(
 
 
 @pytest.fixture
-def calls(cloud: Cloud) -> Iterator[list[Any]]:
+def calls(cloud: Cloud) -> list[Any]:
     where = {"region": "us-east-1", "endpoint": cloud.endpoint}
-    yield [AioCall(**where), BotoCall(**where)]
+    return [AioCall(**where), BotoCall(**where)]
 
 
 async def test_both_ways_of_asking_answer_alike(calls: list[Any]) -> None:

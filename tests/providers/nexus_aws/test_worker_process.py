@@ -48,12 +48,17 @@ async def order(ctx: Context, count: int) -> list[str]:
 MAIN = [sys.executable, "-c", "from nexus_sdk.cli import main; main()"]
 
 
+def begun(folder: Path, url: str, *queues: str) -> subprocess.Popen[bytes]:
+    """A worker process."""
+    named = [word for queue in queues for word in ("--queue", queue)]
+    command = [*MAIN, "worker", "orders", "--store", url, *named]
+    return subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)})
+
+
 @contextmanager
 def serving(folder: Path, url: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process; it is told to stop at the end."""
-    named = [word for queue in queues for word in ("--queue", queue)]
-    command = [*MAIN, "worker", "orders", "--store", url, *named]
-    process = subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)})
+    process = begun(folder, url, *queues)
     try:
         yield process
     finally:
@@ -98,11 +103,7 @@ async def test_what_a_killed_worker_process_held_is_done_by_another(
     url = f"dynamodb://killed?region=us-east-1&endpoint={cloud.endpoint}"
     app = client_of(url, folder, monkeypatch)
     with serving(folder, url, "light"):
-        dying = subprocess.Popen(
-            [*MAIN, "worker", "orders", "--store", url, "--queue", "heavy"],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder)},
-        )
+        dying = begun(folder, url, "heavy")
         handle = await app.client().start("order", 4, id="it")
         while (await app.store.find("it")).last_batch < 3:  # noqa: ASYNC110  # nobody rings for it
             await asyncio.sleep(0.02)
