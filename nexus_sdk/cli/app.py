@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Entry] = {
     "purge": Entry("purge:purge", "Erase finished instances with their histories."),
     "replay": Entry("replay:replay", "Replay a recorded history with this code."),
     "lint": Entry("lint:lint", "Find what would not replay in workflows and their helpers."),
-    "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, and say what to do."),
+    "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, or verify stored histories."),
 }
 
 

@@ -181,7 +181,6 @@ class StoredHistory:
             )
         yield last
 
-
     def _name(self, start: int, error: HistoryCorruptedError) -> NoReturn:
         """Raise the error again, with the batch that it is about."""
         for number, data in enumerate(self._batches[start : start + READ_AHEAD], start + 1):

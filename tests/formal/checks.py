@@ -20,7 +20,7 @@ CHECKS: Mapping[str, Mapping[str, str]] = {
     "Transactional-liveness.cfg": {"FaultsMax": "2", "Events": '{"e1"}'},
     "Split-activities.cfg": {"FaultsMax": "2"},
     "Split-outbox.cfg": {"FaultsMax": "2", "FaultKinds": '{"crash", "stall", "queue"}'},
-    "Split-runs.cfg": {"FaultsMax": "1", "FaultKinds": '{"crash", "stall", "queue"}'},
+    "Split-runs.cfg": {"Events": '{"e1"}', "FaultKinds": '{"crash", "stall", "queue"}'},
     "Split-sends-liveness.cfg": {"FaultsMax": "2"},
     "Split-timers-liveness.cfg": {"FaultsMax": "2", "Activities": "{1}"},
 }

@@ -19,7 +19,8 @@ from nexus_sdk.core.history import PREVIOUS_HASH
 from nexus_sdk.errors import HistoryCorruptedError, InstanceNotFound, StoreUnavailable
 from nexus_sdk.replay.recorded import read_recording
 from nexus_sdk.replay.verify import Damage, Verified, instances_of, verify_instance
-from nexus_sdk.store.port import InstanceRecord, Query, RecordPage, StoredBatch
+from nexus_sdk.store.port import InstanceRecord, Query, RecordPage, Store, StoredBatch
+from nexus_sdk.store.split import SplitMemoryStore
 from nexus_sdk.testing import WorkflowEnvironment
 from tests.recorded.record import CORPUS
 from tests.replay.damaging import WAYS, is_same
@@ -155,12 +156,13 @@ async def round_and_round(ctx: Context, left: int):
     yield ctx.sleep("1h")
 
 
-@pytest.mark.parametrize("url", ["memory://", "sqlite:///verified.db"])
+@pytest.mark.parametrize("url", ["memory://", "split", "sqlite:///verified.db"])
 async def test_what_a_real_store_holds_is_whole_at_every_moment(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with WorkflowEnvironment([round_and_round], [pack], store=url, clock="manual") as env:
+    where: str | Store = SplitMemoryStore() if url == "split" else url
+    async with WorkflowEnvironment([round_and_round], [pack], store=where, clock="manual") as env:
         handle = await env.start(round_and_round, 2, id="it")
         store = env.app.store
         for run in (1, 2, 3):

@@ -45,7 +45,7 @@ from nexus_sdk.testing.formal.transactional import TransactionalState
 
 UNBOUNDED = Bounds()
 
-LOOKS_MAX = 4
+LOOKS_KEPT = 4
 """So many of a process's looks at an instance may be those that a turn of it has used."""
 
 DEADLINE = "deadline"
@@ -350,7 +350,7 @@ class Follower:
         raise refusals[0] if refusals else Refused(f"{what}: what it holds back is not what it has seen")
 
     def _note_look(self, followed: Followed, by: str, look: Hand) -> None:
-        followed.looks[by] = (look, *followed.looks.get(by, ()))[:LOOKS_MAX]
+        followed.looks[by] = (look, *followed.looks.get(by, ()))[:LOOKS_KEPT]
 
     def _pass_time(self, followed: Followed, what: str, now_us: int) -> None:
         for timer in sorted(followed.state.timers_set - followed.state.due, key=str):

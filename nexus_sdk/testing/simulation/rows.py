@@ -79,7 +79,6 @@ class RowShelf(LaggingShelf):
 
     def written(self, instance_id: str, writes: Sequence[Write]) -> None:
         """Rows were written: the item is read from them."""
-        self.most_rows = max(self.most_rows, sum(not write.is_mere_erasure for write in writes))
         mirror = self._seen_in.get(instance_id)
         head = next((write for write in writes if write.key == HEAD and not write.is_check), None)
         if head is not None and head.data is None:
@@ -116,6 +115,7 @@ class SeenRows(MemoryRows):
 
     async def transact(self, instance_id: str, writes: Sequence[Write]) -> bool:
         """See `Rows.transact`."""
+        self._shelf.most_rows = max(self._shelf.most_rows, len(writes))  # more than it takes are refused
         is_made = await super().transact(instance_id, writes)
         if is_made:
             self._shelf.written(instance_id, writes)
