@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from nexus_sdk import HistoryLimits, Nexus, NexusError
+from nexus_sdk.client.actions import act
 from nexus_sdk.codec.base import PAYLOAD_BYTES_MAX
 from nexus_sdk.codec.chain import CodecChain
 from nexus_sdk.codec.encryption import Encryption
@@ -166,6 +167,15 @@ async def _changed_bytes(bench: Bench) -> str:
         return await _text_of(handle.history())
 
 
+async def _served_by_nobody(bench: Bench) -> str:
+    env, names = _environment(has_worker=False, clock="manual")
+    async with env, env.another_worker([_module("yield")["child"]], []):
+        handle = await env.start(names["order"], {"id": "a", "total": 1.0}, id="order-42")
+        for _ in range(10):
+            await env.advance("1m")
+        return await _text_of(handle.result())
+
+
 class _SmallStore(MemoryStore):
     capabilities = Capabilities(commit_bytes_max=1_000)
 
@@ -255,6 +265,7 @@ EXAMPLES: Mapping[str, Make] = {
         "for _ in range(10):\n        yield ctx.sleep(1)",
         worker=WorkerOptions(lease_seconds=1e9, history_limits=HistoryLimits(events_warn=5, events_max=20)),
     ),
+    "NX210": _served_by_nobody,
     "NX301": _starting(lambda client, names: client.get("order-24").status()),
     "NX302": _starting(_twice),
     "NX303": _asking(_told_when_finished),
@@ -264,6 +275,7 @@ EXAMPLES: Mapping[str, Make] = {
     "NX313": _asking(lambda env, handle: _ended(env, handle, "terminate", "stuck for a week")),
     "NX320": _asking(lambda env, handle: handle.query("progres")),
     "NX321": _starting(lambda client, names: client.start(names["waiting"], delay="1 fortnight")),
+    "NX322": _starting(lambda client, names: act(client, "strat", {}, seconds=0.0)),
     "NX401": _spoiled(stores._protect_folder),
     "NX402": _behind,
     "NX403": _spoiled(stores._fill_up),
