@@ -284,8 +284,9 @@ class Follower:
         left = [followed.due_us[timer] for timer in followed.state.timers_set]
         if left and c.then == "go" and (commit.record.wake_at_us is None or commit.record.wake_at_us > min(left)):
             raise Refused(f"{what}: a timer is due at {min(left)}, it is to be woken at {commit.record.wake_at_us}")
-        if left and c.then == "go" and min(left) < turn.stamp_us:
-            raise Refused(f"{what}: a timer was due at {min(left)}, the turn of {turn.stamp_us} has not fired it")
+        older = [followed.due_us[timer] for timer in followed.state.timers_set - c.sets]
+        if older and c.then == "go" and min(older) < turn.stamp_us:
+            raise Refused(f"{what}: a timer was due at {min(older)}, the turn of {turn.stamp_us} has not fired it")
         self._note_deadline(followed, commit)
 
     def _choice(
