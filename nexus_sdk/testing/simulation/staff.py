@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nexus_sdk.authoring.info import activity_info
 from nexus_sdk.client.client import Client
@@ -31,6 +31,7 @@ class Employee:
     build: str
     process: Process
     worker: Worker | None = None
+    death: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Staff:
@@ -67,13 +68,21 @@ class Staff:
         """Let it drain."""
         self._scene.say(employee.process.name, "drains")
         if employee.worker is not None:
-            await employee.worker.stop()
+            # One that is killed meanwhile never comes to the end of its stop.
+            stopping = self._scene.spawn(employee.worker.stop())
+            dead = self._scene.spawn(employee.death.wait())
+            await asyncio.wait({stopping, dead}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                stopping.result()
+            for task in (stopping, dead):
+                task.cancel()
         self._forget(employee)
 
     async def abandon(self, employee: Employee) -> None:
         """Clear a dead one away."""
         employee.process.has_crashed = True
         employee.process.go_on()
+        employee.death.set()
         if employee.worker is not None:
             self._forget(employee)
             await employee.worker.abandon()
