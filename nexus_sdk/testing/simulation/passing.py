@@ -29,6 +29,9 @@ code is deployed, say, what nobody serves is looked at in vain."""
 GRACE_US = 5_000_000
 """How long a split store waits for whoever has to answer, before its sweep does."""
 
+LOOK_US_MAX = 3_600_000_000
+"""A look that comes an hour later than it is wanted is none: the world does not wait for it."""
+
 COURTESY_US = round(2 * LATEST_SECONDS * 1_000_000)
 
 
@@ -133,7 +136,8 @@ class Time:
                 yield item.turn.until_us
             dated = [state.due_us() for state in item.tasks.values()]
             if isinstance(item, SplitItem):
-                dated += [item.task_look_at_us(state, GRACE_US) for state in item.tasks.values()]
+                looks = [(item.task_look_at_us(state, GRACE_US), state.due_us()) for state in item.tasks.values()]
+                dated += [look_us for look_us, wanted_us in looks if look_us - wanted_us <= LOOK_US_MAX]
             # What a clock that was wrong has dated ahead is looked at by the sweep only then.
             dated += [entry.now_us for entry in getattr(item, "outbox", ())]
             dated += [message.accepted_at_us for message in item.inbox.values() if item.due_us() is not None]
