@@ -29,8 +29,9 @@ code is deployed, say, what nobody serves is looked at in vain."""
 GRACE_US = 5_000_000
 """How long a split store waits for whoever has to answer, before its sweep does."""
 
-LOOK_US_MAX = 3_600_000_000
-"""A look that comes an hour later than it is wanted is none: the world does not wait for it."""
+LOOK_US_MAX = 86_400_000_000
+"""A look that comes a day later than it is wanted is none: the world does not wait for it. Wrong clocks date ahead by
+hours."""
 
 COURTESY_US = round(2 * LATEST_SECONDS * 1_000_000)
 
