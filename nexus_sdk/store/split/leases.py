@@ -15,6 +15,9 @@ from nexus_sdk.store.split.ports import Slot
 from nexus_sdk.store.split.rings import Ring
 from nexus_sdk.store.split.steps import SplitSteps
 
+AGAIN_US = 100_000
+"""A message that is not to be answered yet is looked at again no sooner."""
+
 
 class SplitLeases(SplitSteps):
     """Deliveries of a split store."""
@@ -92,7 +95,8 @@ class SplitLeases(SplitSteps):
             await self._queues.remove([ring])
             return None
         if isinstance(found, int):
-            await self._queues.hide(ring, until_us=found, now_us=now_us, is_taken=False)
+            # Not visible at once, whatever the clocks of others say: it would be taken again, and again.
+            await self._queues.hide(ring, until_us=max(found, now_us + AGAIN_US), now_us=now_us, is_taken=False)
             return None
         self._receipts[token] = ring
         return found

@@ -73,6 +73,7 @@ class Clients:
         self._started: dict[str, int] = {}
         self._tidiness = Random(f"{scene.plan.seed}/tidiness")
         self._tidied = 0
+        self._given_up: set[str] = set()
         self._patience = Random(f"{scene.plan.seed}/patience")
         self._watching: dict[str, str] = {}
         self._lives: Counter[str] = Counter()
@@ -272,7 +273,8 @@ class Clients:
         seen = scene.witness.find(id)
         if seen is None or seen.item.record.status is not Status.BLOCKED or scene.outside.is_calm:
             return
-        if self._patience.random() < ENDED_SHARE:
+        if self._patience.random() < ENDED_SHARE and seen.item.record.run_id not in self._given_up:
+            self._given_up.add(seen.item.record.run_id)  # once: what is damaged cannot hear of it
             scene.spawn(self._end(id, self._patience.uniform(0, 5)))
 
     async def _end(self, id: str, seconds: float) -> None:
