@@ -60,8 +60,8 @@ async def act(label: str) -> str:
 
 @activity(retry=PATIENT)
 async def dawdle(label: str) -> str:
-    """The loser of a race: it takes longer than any other activity, and nobody waits for it."""
-    return await _effect(label, 2.0)
+    """The loser of a race: it takes longer than any other, even one whose worker stood still. Nobody waits for it."""
+    return await _effect(label, 20.0)
 
 
 @activity(retry=PATIENT)
