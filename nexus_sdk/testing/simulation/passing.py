@@ -29,9 +29,9 @@ code is deployed, say, what nobody serves is looked at in vain."""
 GRACE_US = 5_000_000
 """How long a split store waits for whoever has to answer, before its sweep does."""
 
-LOOK_US_MAX = 7_200_000_000
-"""A look that comes two hours later than it is wanted is none: the world does not wait for it. Wrong clocks date ahead
-by one."""
+LOOK_US_MAX = 864_000_000_000
+"""A look that comes ten days later than it is wanted is none: the world does not wait for it. Wrong clocks date ahead
+by hours."""
 
 COURTESY_US = round(2 * LATEST_SECONDS * 1_000_000)
 
