@@ -5,7 +5,7 @@ The one rule: whoever is delivered a message looks into the table first; what it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from nexus_sdk.store.item import instance_of, until_us
@@ -15,8 +15,8 @@ from nexus_sdk.store.split.ports import Slot
 from nexus_sdk.store.split.rings import Ring
 from nexus_sdk.store.split.steps import SplitSteps
 
-AGAIN_US = 100_000
-"""A message that is not to be answered yet is looked at again no sooner."""
+FRUITLESS_MAX = 20
+"""So often in a row a request takes messages that are to be done by nobody now; then it ends, for its time is old."""
 
 
 class SplitLeases(SplitSteps):
@@ -55,17 +55,21 @@ class SplitLeases(SplitSteps):
 
     # --- receiving ------------------------------------------------------------------------------------------------
 
-    async def _take(self, queue: str, limit: int, lease: Lease, now_us: int) -> AsyncIterator[Delivery]:
-        until = until_us(lease, now_us)
-        while limit > 0:
+    async def _take(self, queue: str, limit: int, lease: Lease, now_us: int) -> tuple[Sequence[Delivery], bool]:
+        """What there is to do on a queue, and whether somebody should ask for more at once."""
+        until, found, fruitless = until_us(lease, now_us), list[Delivery](), 0
+        while len(found) < limit:
+            if fruitless == FRUITLESS_MAX:
+                return found, True
             async with self._step("receive:take"):
-                rings = await self._queues.take(queue, limit=limit, now_us=now_us, until_us=until, holder=lease.holder)
+                left = limit - len(found)
+                rings = await self._queues.take(queue, limit=left, now_us=now_us, until_us=until, holder=lease.holder)
             if not rings:
-                return
-            for delivery in await self._lease_all(rings, lease, now_us):
-                if delivery is not None:
-                    limit -= 1
-                    yield delivery
+                break
+            leased = [delivery for delivery in await self._lease_all(rings, lease, now_us) if delivery is not None]
+            fruitless = 0 if leased else fruitless + 1
+            found += leased
+        return found, False
 
     async def _lease_all(self, rings: Sequence[Ring], lease: Lease, now_us: int) -> Sequence[Delivery | None]:
         """Lease what came together at the same time: each is a row of its own."""
@@ -95,8 +99,7 @@ class SplitLeases(SplitSteps):
             await self._queues.remove([ring])
             return None
         if isinstance(found, int):
-            # Not visible at once, whatever the clocks of others say: it would be taken again, and again.
-            await self._queues.hide(ring, until_us=max(found, now_us + AGAIN_US), now_us=now_us, is_taken=False)
+            await self._queues.hide(ring, until_us=found, now_us=now_us, is_taken=False)
             return None
         self._receipts[token] = ring
         return found

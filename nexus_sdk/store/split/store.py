@@ -138,10 +138,9 @@ class SplitStore(SplitOutbox, SplitLeases):
         if claim is not None and written.is_first:
             left = claim.limit - sum(delivery.task.queue in claim.queues for delivery in deliveries)
             for queue in sorted(claim.queues - {TURNS}):
-                async for delivery in self._take(queue, left, claim.lease, now_us):
-                    if isinstance(delivery, TaskDelivery):
-                        deliveries.append(delivery)
-                        left -= 1
+                taken, _ = await self._take(queue, left, claim.lease, now_us)
+                deliveries += [delivery for delivery in taken if isinstance(delivery, TaskDelivery)]
+                left -= len(taken)
         elif claim is not None:
             deliveries += await self._still_held_elsewhere(commit)
         await self._settle_others(instance_id, deliveries=settled)
@@ -204,10 +203,12 @@ class SplitStore(SplitOutbox, SplitLeases):
     async def receive(self, queues: Sequence[str], *, limit: int, lease: Lease, now_us: int) -> Received:
         """Take messages off the queues, and lease what they refer to in the database."""
         deliveries: list[Delivery] = []
+        times: list[int] = []
         for queue in dict.fromkeys(queues):
-            async for delivery in self._take(queue, limit - len(deliveries), lease, now_us):
-                deliveries.append(delivery)
-        times = [at for queue in queues if (at := self._queues.next_visible_us(queue, now_us)) is not None]
+            taken, is_more = await self._take(queue, limit - len(deliveries), lease, now_us)
+            deliveries += taken
+            times += [now_us] if is_more else []
+        times += [at for queue in queues if (at := self._queues.next_visible_us(queue, now_us)) is not None]
         next_due_us = max(min(times), now_us) if times else None
         self._board.tell(queues, next_due_us)
         return Received(tuple(deliveries), next_due_us)
