@@ -41,6 +41,7 @@ from nexus_sdk.testing.mocks import UNSET
 from nexus_sdk.testing.quiet import CallWatch, ThreadWatch
 from nexus_sdk.testing.stage import Definition, Stage, StagedRegistry, role_of
 from nexus_sdk.testing.stuck import nothing_is_due
+from nexus_sdk.testing.together import Lookers
 from nexus_sdk.testing.workers import LEASED, STEADY, Workers
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class WorkflowEnvironment:
         self._sweeps_left = SWEEPS_MAX
         self._recoveries_left = 0
         self._stage = Stage()
+        self._lookers = Lookers()
         self._is_open = False
         chance = SeededRandomness()
         own = Environment(self.clock, self.threads.executor, chance, watchdog(spin_seconds), self._say)
@@ -272,25 +274,20 @@ class WorkflowEnvironment:
         Raises:
             MockExhausted: a mock was called more often than its sequence has items.
         """
-        await self.open()
-        await self._everybody_waits()
-        while self._faults is not None and self._faults.has_crashed:
-            await self.restart_worker()
-            self._recoveries_left = SWEEPS_MAX
-            await self._everybody_waits()
-        trouble, self._stage.trouble = self._stage.trouble, None
-        if trouble is not None:
-            raise trouble
+        async with self._alone():
+            await self._settle()
 
     async def advance(self, duration: Duration) -> None:
         """Let time pass: everything that falls due meanwhile happens, in order, at its time."""
-        target_us = self.clock.now_us() + to_us(duration, "advance")
-        await self.settle()
-        while (due_us := await self._next_due_us()) is not None and due_us <= target_us:
-            self.clock.jump_to(due_us)
-            await self.settle()
-        self.clock.jump_to(target_us)
-        await self.settle()
+        duration_us = to_us(duration, "advance")
+        async with self._alone():
+            target_us = self.clock.now_us() + duration_us
+            await self._settle()
+            while (due_us := await self._next_due_us()) is not None and due_us <= target_us:
+                self.clock.jump_to(due_us)
+                await self._settle()
+            self.clock.jump_to(target_us)
+            await self._settle()
 
     async def run_until_idle(self) -> None:
         """With an automatic clock: until nothing is due any more. With a manual one: until time would have to pass.
@@ -298,11 +295,12 @@ class WorkflowEnvironment:
         Raises:
             ClockRunsAway: there is always more.
         """
-        await self.settle()
-        for _ in range(JUMPS_MAX):
-            if not self.is_auto or not await self._jump():
-                return
-            await self.settle()
+        async with self._alone():
+            await self._settle()
+            for _ in range(JUMPS_MAX):
+                if not self.is_auto or not await self._jump():
+                    return
+                await self._settle()
         raise self._runs_away("the environment has not come to rest")
 
     async def history(self, handle: EnvironmentHandle[Any] | Handle[Any] | str) -> History:
@@ -464,17 +462,40 @@ class WorkflowEnvironment:
         """The result of an instance, time passing as it must. See `EnvironmentHandle.result`."""
         timeout_us = optional_us(timeout, "result: timeout")
         until_us = None if timeout_us is None else self.clock.now_us() + timeout_us
-        for _ in range(JUMPS_MAX):
-            await self.settle()
-            status = await handle.status()
-            if status.status.is_finished or status.status is Status.BLOCKED:
-                return await self._ended(handle, status)
-            if until_us is not None and await self._is_over(until_us):
-                raise WaitTimedOut(f"{handle.id} has not ended within {timeout}.")
-            if not self.is_auto or not (await self._jump() or self._sweep()):
-                events = await handle.history()
-                raise nothing_is_due(status, events, self._workers.served, is_auto=self.is_auto)
+        async with self._lookers.one_more() as looker:
+            for _ in range(JUMPS_MAX):
+                async with self._lookers.turn:
+                    await self._settle()
+                    status = await handle.status()
+                    if status.status.is_finished or status.status is Status.BLOCKED:
+                        return await self._ended(handle, status)
+                    if not looker.is_last_in_vain():
+                        continue
+                    self._lookers.has_moved()
+                    if until_us is not None and await self._is_over(until_us):
+                        raise WaitTimedOut(f"{handle.id} has not ended within {timeout}.")
+                    if not self.is_auto or not (await self._jump() or self._sweep()):
+                        events = await handle.history()
+                        raise nothing_is_due(status, events, self._workers.served, is_auto=self.is_auto)
         raise self._runs_away(f"{handle.id} has not ended")
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Nobody else lets time pass meanwhile, or says that it is in vain."""
+        async with self._lookers.one_more(), self._lookers.turn:
+            yield
+
+    async def _settle(self) -> None:
+        """See `settle`."""
+        await self.open()
+        await self._everybody_waits()
+        while self._faults is not None and self._faults.has_crashed:
+            await self.restart_worker()
+            self._recoveries_left = SWEEPS_MAX
+            await self._everybody_waits()
+        trouble, self._stage.trouble = self._stage.trouble, None
+        if trouble is not None:
+            raise trouble
 
     async def _ended(self, handle: Handle[R], status: InstanceStatus) -> R:
         if self._is_strict and status.status.is_finished:
@@ -493,7 +514,7 @@ class WorkflowEnvironment:
         if due_us is not None and due_us <= until_us:
             return False
         self.clock.jump_to(until_us)
-        await self.settle()
+        await self._settle()
         return True
 
     async def _next_due_us(self) -> int | None:

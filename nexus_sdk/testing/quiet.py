@@ -21,6 +21,10 @@ BLIND_ROUNDS = 200
 """So often a loop goes round, where it cannot be seen whether something is ready, before everybody waits."""
 
 
+_LOOKING: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""Held by whoever looks whether anything is ready on a loop."""
+
+
 class ThreadWatch:
     """Counts the work that the event loop has given to threads and not got back."""
 
@@ -44,14 +48,18 @@ class ThreadWatch:
         return self._executor
 
     async def everybody_waits(self, is_busy: Callable[[], bool] = lambda: False) -> None:
-        """Return when the loop has nothing to do, threads have given back their work, and `is_busy` says no."""
-        while True:
-            await self._let_others_run()
-            if self._loop_is_ready() or is_busy():
-                continue
-            if not self._under_way:
-                return
-            await asyncio.wait({asyncio.wrap_future(one) for one in self._under_way}, return_when="FIRST_COMPLETED")
+        """Return when the loop has nothing to do, threads have given back their work, and `is_busy` says no.
+
+        One looks at a time: two who look at the same loop would see each other, and never rest.
+        """
+        async with _LOOKING.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            while True:
+                await self._let_others_run()
+                if self._loop_is_ready() or is_busy():
+                    continue
+                if not self._under_way:
+                    return
+                await asyncio.wait({asyncio.wrap_future(one) for one in self._under_way}, return_when="FIRST_COMPLETED")
 
     def leave_threads_alone(self) -> None:
         """Wait no longer for what threads do now: they are meant to hang."""
