@@ -465,6 +465,69 @@ class UsageError(NexusError):
     code = "NX801"
 
 
+# --- 81x, 82x: building and deploying -----------------------------------------------------------------------------------
+
+
+class BuildError(NexusError):
+    """What is to be deployed cannot be built from what is here."""
+
+    code = "NX811"
+
+
+class PlatformMissing(BuildError):
+    """No installed package builds for this platform."""
+
+    code = "NX812"
+
+
+class DeployError(NexusError):
+    """What was to be deployed is not: the platform failed at it, and has put back what was there."""
+
+    code = "NX820"
+
+
+class CredentialsMissing(DeployError):
+    """There are no credentials, or the platform does not accept them (any more). Nothing was done."""
+
+    code = "NX821"
+
+
+class RegionMissing(DeployError):
+    """Nothing says in which region to deploy. Nothing was done."""
+
+    code = "NX822"
+
+
+class RightsMissing(DeployError):
+    """Whoever deploys may not do what deploying takes."""
+
+    code = "NX823"
+
+
+class NameTaken(DeployError):
+    """What would be deployed has a name that something else has already. Nothing was changed."""
+
+    code = "NX824"
+
+
+class NotDeployable(DeployError):
+    """What is deployed is in the middle of a change, or an earlier one failed half-way. Nothing was changed."""
+
+    code = "NX825"
+
+
+class DataAtRisk(DeployError):
+    """The change would take away or replace what holds data. Nothing was changed."""
+
+    code = "NX826"
+
+
+class InstancesAtRisk(DeployError):
+    """Instances that run would be blocked by the new code. Nothing was changed."""
+
+    code = "NX827"
+
+
 def named_code(error: BaseException) -> str | None:
     """The stable code of one of our errors, or None for any other exception."""
     return error.code if isinstance(error, NexusError) else None

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from nexus_sdk.store.open import _SHIPPED
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -22,6 +24,13 @@ def test_the_wheel_lists_every_provider(pyproject: dict[str, Any]) -> None:
     folders = {f"providers/{path.parent.name}" for path in (ROOT / "providers").glob("*/__init__.py")}
     packages = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert sorted(packages) == sorted({"nexus_sdk", *folders})
+
+
+def test_the_providers_of_this_distribution_are_opened_by_the_names_of_their_entry_points(
+    pyproject: dict[str, Any],
+) -> None:
+    entries = pyproject["project"]["entry-points"]["nexus_sdk.providers"]
+    assert entries == {scheme: f"{module}:open_store" for scheme, module in _SHIPPED.items()}
 
 
 def test_every_package_says_that_it_is_typed(pyproject: dict[str, Any]) -> None:

@@ -55,6 +55,10 @@ COMMANDS: Mapping[str, Entry] = {
     "purge": Entry("purge:purge", "Erase finished instances with their histories."),
     "replay": Entry("replay:replay", "Replay a recorded history with this code."),
     "lint": Entry("lint:lint", "Find what would not replay in workflows and their helpers."),
+    "build": Entry("build:build", "Build what is deployed: a zip and a template."),
+    "deploy": Entry("deploy:deploy", "Deploy an app, or bring what is deployed up to date."),
+    "destroy": Entry("destroy:destroy", "Take away what is deployed."),
+    "cost": Entry("cost:commands", "Estimate what a workflow costs on a cloud, beside what else there is."),
     "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, or verify stored histories."),
 }
 
@@ -68,9 +72,13 @@ class _Loaded(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._commands:
             module, _, function = COMMANDS[name].place.partition(":")
-            alone = typer.Typer(add_completion=False, **SETTINGS)
-            alone.command(name)(getattr(import_module(f"nexus_sdk.cli.commands.{module}"), function))
-            self._commands[name] = typer.main.get_command(alone)
+            found = getattr(import_module(f"nexus_sdk.cli.commands.{module}"), function)
+            if isinstance(found, typer.Typer):  # commands of its own, as in `nexus cost estimate`
+                self._commands[name] = typer.main.get_group(found)
+            else:
+                alone = typer.Typer(add_completion=False, **SETTINGS)
+                alone.command(name)(found)
+                self._commands[name] = typer.main.get_command(alone)
         return self._commands[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -133,6 +133,8 @@ class Handle(Generic[R_co]):
     async def terminate(self, reason: str = "") -> None:
         """End the instance; its code has no say. Its activities and attached children are cancelled.
 
+        An instance whose history cannot be read is ended, too: then as far as what is left of it tells of them.
+
         Raises:
             InstanceNotFound, InstanceFinished: there is nothing to end.
         """

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from nexus_sdk.codec.trimming import trimmed
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import DETAILS, Codec, Payload
 from nexus_sdk.errors import ApplicationError, NexusError, PayloadError, RemoteFailure, named_code
@@ -36,7 +37,7 @@ def failure_from(error: BaseException, codec: Codec, *, with_traceback: bool = T
     A `RemoteFailure` (`ActivityFailed`, …) and a `WorkflowFailed` have the failure they carry as their cause.
     Details that cannot be encoded become their `repr`, and a note says so.
     """
-    return _Reader(codec, with_traceback).read(error, ())
+    return trimmed(_Reader(codec, with_traceback).read(error, ()))
 
 
 class _Reader:

@@ -161,7 +161,8 @@ class ActivityScheduled(Output):
 @quick
 @dataclass(frozen=True, slots=True)
 class ActivityCompleted(Input):
-    """The activity at `path` returned `result`. `failures` are the attempts before it that failed."""
+    """The activity at `path` returned `result`. `failures` are attempts before it that failed: of many, the
+    first one and the latest ones."""
 
     kind: ClassVar[int] = 11
     path: str
@@ -172,7 +173,8 @@ class ActivityCompleted(Input):
 
 @dataclass(frozen=True, slots=True)
 class ActivityFailed(Input):
-    """The activity at `path` failed for good. `failures` are the earlier attempts, oldest first, without the last."""
+    """The activity at `path` failed for good. `failures` are earlier attempts, oldest first, without the last: of many,
+    the first one and the latest ones."""
 
     kind: ClassVar[int] = 12
     path: str

@@ -21,7 +21,9 @@ class ActivityRequest:
         name, arguments, options: as in `ActivityScheduled`.
         scheduled_at_us: the stamp of the turn that scheduled it; `schedule_to_close_us` counts from here.
         first_started_us: when the first attempt started, once one did.
-        failures: the attempts so far, oldest first.
+        failures: of the attempts so far, oldest first; of many the first one and the latest ones.
+        left_out: how many others there were: by the rule of the retry policy that each fell under, in the order of the
+            rules, and at the end those under none. Empty: there were no others.
     """
 
     instance_id: str
@@ -35,6 +37,12 @@ class ActivityRequest:
     scheduled_at_us: int
     first_started_us: int | None = None
     failures: tuple[Failure, ...] = ()
+    left_out: tuple[int, ...] = ()
+
+    @property
+    def tries(self) -> int:
+        """How many attempts have failed so far."""
+        return len(self.failures) + sum(self.left_out)
 
 
 def task_id(run_id: str, path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from nexus_sdk.codec import wire
 from nexus_sdk.core import events as e
-from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.history import Message
 from nexus_sdk.core.request import ActivityRequest
@@ -21,7 +20,7 @@ from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.persistence import until_available
-from nexus_sdk.engine.retrying import dead_lettered, delay_before_next, timed_out, worker_lost
+from nexus_sdk.engine.retrying import dead_lettered, delay_before_next, logged, timed_out, worker_lost
 from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError, PayloadUnreadable
 from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
 
@@ -58,13 +57,13 @@ class Activities:
             # Written by a later release, perhaps: a worker of that one can read it.
             await self._leave_to_others(delivery, delivery.task.id, str(error))
             return None
-        failures = list(request.failures) + [worker_lost() for _ in range(delivery.deliveries - 1)]
         if delivery.is_cancel_requested:
             return self._cancelled(delivery, request)
+        request = logged(request, *(worker_lost() for _ in range(delivery.deliveries - 1)))
         if delivery.dead_letter:
-            return self._failed(delivery, request, [*failures, dead_lettered(delivery.dead_letter)])
+            return self._failed(delivery, logged(request, dead_lettered(delivery.dead_letter)))
         if delivery.deliveries > 1 and delivery.task.attempt > request.options.retry.max_attempts:
-            return self._failed(delivery, request, failures)
+            return self._failed(delivery, request)
         activity = self._surroundings.registry.activity(request.name)
         if activity is None:
             missing = DefinitionError(
@@ -76,7 +75,7 @@ class Activities:
             request = changed(request, first_started_us=self._now_us())
         if self._is_too_late(request):
             spent = timed_out("schedule_to_close: the time for all attempts is over")
-            return self._failed(delivery, request, [*failures, spent])
+            return self._failed(delivery, logged(request, spent))
         attempt = RunningAttempt(
             delivery,
             request,
@@ -97,8 +96,6 @@ class Activities:
             return None
         finally:
             self.running.pop(delivery.task.id, None)
-        if len(failures) > len(request.failures):
-            request = replace(request, failures=tuple(failures))
         return await self._follow_up(attempt, request, ending)
 
     def stop(self, task_id: str, why: Stop) -> None:
@@ -107,9 +104,15 @@ class Activities:
         if attempt is not None:
             attempt.stop(why)
 
-    async def prolong(self) -> None:
-        """Extend the leases of everything that runs here; stop what was lost or is to be cancelled."""
-        await asyncio.gather(*(self._prolong(attempt) for attempt in list(self.running.values())))
+    async def prolong(self, ended: Iterable[TaskDelivery]) -> None:
+        """Extend the leases of everything that runs here; stop what was lost or is to be cancelled.
+
+        Args:
+            ended: what ran here, and whose outcome is not committed yet: others would run it again.
+        """
+        running = [self._prolong(attempt) for attempt in list(self.running.values())]
+        waiting = [self._store.extend(delivery, lease=self._lease, now_us=self._now_us()) for delivery in ended]
+        await asyncio.gather(*running, *waiting)
 
     async def _prolong(self, attempt: RunningAttempt) -> None:
         said = await self._store.extend(attempt.delivery, lease=self._lease, now_us=self._now_us())
@@ -138,24 +141,23 @@ class Activities:
                 made = delivery.task.attempt
                 return self._outcome(delivery, e.ActivityCompleted(request.path, result, made, request.failures))
             case Failed(failure=failure, retry_after_us=retry_after_us):
-                failures = [*request.failures, failure]
+                request = logged(request, failure)
                 delay_us = delay_before_next(
                     request,
-                    failures,
                     now_us=self._now_us(),
                     fraction=self._surroundings.environment.randomness.fraction(),
                     retry_after_us=retry_after_us,
                 )
                 if delay_us is None:
-                    return self._failed(delivery, request, failures)
-                await self._retry(attempt, replace(request, failures=tuple(failures)), delay_us)
+                    return self._failed(delivery, request)
+                await self._retry(attempt, request, delay_us)
             case Stopped(why=Stop.CANCELLED):
                 return self._cancelled(delivery, request)
             case Stopped(why=Stop.DRAINED) if request.options.retry.max_attempts == 1:
                 instance_id = delivery.task.instance_id
                 why = f"activity {request.name!r} of {instance_id} was interrupted and runs at most once: it fails"
                 self._surroundings.environment.say("warning", why, {"instance_id": instance_id})
-                return self._failed(delivery, request, [*request.failures, worker_lost()])  # it has begun: at most once
+                return self._failed(delivery, logged(request, worker_lost()))  # it has begun: at most once
             case Stopped(why=Stop.DRAINED):
                 await self.give_back(delivery)
         return None  # it is tried again, or given back, or another's by now
@@ -178,9 +180,10 @@ class Activities:
         except ConflictError:
             return  # the lease is another's by now, and so is the operation
 
-    def _failed(self, delivery: TaskDelivery, request: ActivityRequest, failures: list[Failure]) -> Outcome:
-        *earlier, last = failures
-        return self._outcome(delivery, e.ActivityFailed(request.path, last, len(failures), tuple(earlier)))
+    def _failed(self, delivery: TaskDelivery, request: ActivityRequest) -> Outcome:
+        """It has failed for good, of the last failure that is logged."""
+        *earlier, last = request.failures
+        return self._outcome(delivery, e.ActivityFailed(request.path, last, request.tries, tuple(earlier)))
 
     def _cancelled(self, delivery: TaskDelivery, request: ActivityRequest) -> Outcome:
         return self._outcome(delivery, e.ActivityCancelled(request.path, delivery.task.attempt))

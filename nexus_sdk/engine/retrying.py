@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from nexus_sdk.codec.trimming import trimmed
 from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.frozen import changed
 from nexus_sdk.core.options import RetryPolicy, RetryRule
 from nexus_sdk.core.request import ActivityRequest
 
@@ -36,25 +36,53 @@ def rule_for(policy: RetryPolicy, failure: Failure) -> RetryRule | None:
     return next((rule for rule in policy.rules if any(failure.is_type(name) for name in rule.errors)), None)
 
 
+LOGGED_MAX = 20
+"""Failed attempts that an activity's log tells of: the first one and the latest ones."""
+
+LOGGED_BYTES_MAX = 4_000
+"""What each of them takes at most, once another attempt has failed."""
+
+
+def logged(request: ActivityRequest, *failures: Failure) -> ActivityRequest:
+    """The request of the attempt that follows these failures. Its size is bounded, however many there were."""
+    for failure in failures:
+        *earlier, last = (*request.failures, failure)
+        kept = [trimmed(one, LOGGED_BYTES_MAX) for one in earlier]
+        left_out = request.left_out
+        if len(kept) >= LOGGED_MAX:
+            left_out = _counted(request.options.retry, left_out, kept.pop(1))
+        request = changed(request, failures=(*kept, last), left_out=left_out)
+    return request
+
+
+def _counted(policy: RetryPolicy, left_out: tuple[int, ...], failure: Failure) -> tuple[int, ...]:
+    counts = list(left_out) or [0] * (len(policy.rules) + 1)
+    rule = rule_for(policy, failure)
+    counts[len(policy.rules) if rule is None else policy.rules.index(rule)] += 1
+    return tuple(counts)
+
+
+def tries_under(request: ActivityRequest, rule: RetryRule) -> int:
+    """How many of the failed attempts fell under a rule of the request's policy."""
+    policy = request.options.retry
+    others = request.left_out[policy.rules.index(rule)] if request.left_out else 0
+    return others + sum(rule_for(policy, failure) is rule for failure in request.failures)
+
+
 def delay_before_next(
-    request: ActivityRequest,
-    failures: Sequence[Failure],
-    *,
-    now_us: int,
-    fraction: float,
-    retry_after_us: int | None = None,
+    request: ActivityRequest, *, now_us: int, fraction: float, retry_after_us: int | None = None
 ) -> int | None:
     """Microseconds until the next attempt, or None when the last failure is final.
 
     Args:
-        failures: of all attempts so far, the last one included.
+        request: with the failures of all attempts so far, the last one included: see `logged`.
         fraction: the drawn jitter, from [0, 1).
         retry_after_us: what the activity itself asked for; replaces the computed delay.
     """
-    rule = rule_for(request.options.retry, failures[-1])
+    rule = rule_for(request.options.retry, request.failures[-1])
     if rule is None:
         return None
-    used = sum(1 for failure in failures if rule_for(request.options.retry, failure) is rule)
+    used = tries_under(request, rule)
     if used >= rule.max_attempts:
         return None
     delay_us = full_delay_us(rule, used) if retry_after_us is None else retry_after_us

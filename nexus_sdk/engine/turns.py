@@ -15,6 +15,7 @@ from nexus_sdk.engine.apart import Moving, commit_set_apart, read_messages
 from nexus_sdk.engine.birth import continued, first_batch
 from nexus_sdk.engine.courtesy import UNSERVED_SECONDS, Courtesy
 from nexus_sdk.engine.decide import Decision, Verdict, blocked, decide
+from nexus_sdk.engine.ending import messages_of, readable_instance, termination_in
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
 from nexus_sdk.engine.mail import Mail, Outcome
 from nexus_sdk.engine.outbox import sends_of, sends_of_termination
@@ -108,21 +109,30 @@ class Turns:
         await self._put_back(mail)
         return Taken(is_ready=True)
 
-    async def block(self, instance_id: str, mail: Mail, error: Exception) -> None:
-        """Block an instance whose turns keep failing; its mail is kept in its inbox."""
+    async def block(self, instance_id: str, mail: Mail, error: Exception) -> Taken:
+        """Block an instance whose turns keep failing, with its mail kept in its inbox; or end it, if that was asked.
+
+        For neither need its history be read.
+        """
         self.forget(instance_id)
         await self._put_back(mail)
         loaded = await self._ask(instance_id, partial(self._store.load, instance_id))
-        through = max((message.number for message in loaded.messages), default=0)
-        if loaded.record.status is Status.BLOCKED and through > (loaded.record.held_through or 0):
-            # What has come since is held back like the rest, or it would be delivered again and again.
-            held = changed(loaded.record, held_through=through, wake_at_us=None)
-            await self._write(Commit(held, held.run_id, held.last_batch, ()))
-        if loaded.record.status.is_finished or loaded.record.status is Status.BLOCKED:
-            return
-        instance = Instance(loaded.record, [])
-        instance.projection.status = loaded.record.status
-        await self._commit(instance, blocked(instance, error, (), self._surroundings), Mail(), through)
+        if loaded.record.status.is_finished:
+            return Taken()
+        instance, messages = readable_instance(loaded), messages_of(loaded)
+        end = termination_in(messages)
+        if end is not None:
+            taken = await self._commit(instance, Decision(Verdict.ADVANCE, (end,), tuple(messages)), Mail(), None)
+            self._say_that_it_was_not_read(instance_id, error)
+            return taken
+        through = max((message.number for message in messages), default=0)
+        if loaded.record.status is Status.BLOCKED:
+            if through > (loaded.record.held_through or 0):
+                # What has come since is held back like the rest, or it would be delivered again and again.
+                held = changed(loaded.record, held_through=through, wake_at_us=None)
+                await self._write(Commit(held, held.run_id, held.last_batch, ()))
+            return Taken()
+        return await self._commit(instance, blocked(instance, error, (), self._surroundings), Mail(), through)
 
     def forget(self, instance_id: str) -> None:
         """Drop a warm instance."""
@@ -138,8 +148,7 @@ class Turns:
         try:
             return await self._open_and_work_off(instance_id, mail)
         except HistoryCorruptedError as error:
-            await self.block(instance_id, mail, error)
-            return Taken()
+            return await self.block(instance_id, mail, error)
 
     async def _open_and_work_off(self, instance_id: str, mail: Mail) -> Taken:
         instance = await self._open(instance_id, mail)
@@ -278,6 +287,13 @@ class Turns:
                 say("warning", what, {"instance_id": instance_id, "status": "blocked"})
             elif type(event) is e.WorkflowUnblocked:
                 say("info", f"{instance_id} is no longer blocked", {"instance_id": instance_id, "status": "running"})
+
+    def _say_that_it_was_not_read(self, instance_id: str, error: Exception) -> None:
+        said = (
+            f"{instance_id} was terminated as it was asked, and could not go on ({error}). Activities and children "
+            f"that its history no longer tells of were not cancelled."
+        )
+        self._surroundings.environment.say("warning", said, {"instance_id": instance_id, "status": "terminated"})
 
     def _prepared(self, instance: Instance, decision: Decision, mail: Mail, held_through: int | None) -> Commit:
         now_us, record, events = self._now_us(), instance.record, decision.events

@@ -89,6 +89,8 @@ class Worker:
         )
         self._activities = Activities(store, self._surroundings, self._lease, self._courtesy)
         self._mail: dict[str, Mail] = {}
+        self._in_turn: dict[str, Mail] = {}
+        """What the turns work off that are under way."""
         self._moving: set[str] = set()
         self._looking: list[asyncio.Future[None]] = []
         """Who waits until an instance is no longer moved."""
@@ -416,6 +418,7 @@ class Worker:
                 waiting.set_result(None)
 
     async def _turn(self, instance_id: str, mail: Mail) -> Taken:
+        self._in_turn[instance_id] = mail
         try:
             taken = await self._turns.take(instance_id, mail)
         except InstanceNotFound:
@@ -423,6 +426,8 @@ class Worker:
         except Exception as error:
             await self._turn_failed(instance_id, mail, error)
             return Taken(is_ready=True)
+        finally:
+            del self._in_turn[instance_id]
         self._failing.pop(instance_id, None)
         return taken
 
@@ -464,9 +469,14 @@ class Worker:
         while True:
             await sleep(self._environment.clock, self._options.lease_seconds / 3, is_background=True)
             try:
-                await self._activities.prolong()
+                await self._activities.prolong(self._unsettled())
             except Exception as error:  # whatever it is: without this task, all that runs here would be lost
                 self._say("warning", f"leases could not be prolonged: {error}", exc_info=error)
+
+    def _unsettled(self) -> list[TaskDelivery]:
+        """The activities whose outcomes wait for a turn, or for its commit."""
+        mails = [*self._mail.values(), *self._in_turn.values()]
+        return [outcome.delivery for mail in mails for outcome in mail.outcomes]
 
     def _try_again(self, instance_id: str) -> None:
         self._mail.setdefault(instance_id, Mail()).is_retry = True

@@ -1,13 +1,15 @@
 """From a store URL to a store. The one rule: opening does no I/O, and a password in a URL is never repeated.
 
-memory and sqlite are built in; every other scheme is looked up among the installed providers (entry points of the
-group `nexus_sdk.providers`, named like the scheme; the value is an `OpenStore`).
+memory and sqlite are built in, and the providers of this distribution are asked for by name; every other scheme is
+looked up among the installed providers (entry points of the group `nexus_sdk.providers`, named like the scheme; the
+value is an `OpenStore`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nexus_sdk.errors import ProviderMissing, StoreError
@@ -15,6 +17,11 @@ from nexus_sdk.store.port import Store
 
 GROUP = "nexus_sdk.providers"
 """The entry-point group of providers."""
+
+_SHIPPED: Mapping[str, str] = {"dynamodb": "nexus_aws"}
+"""The modules whose `open_store` serves a scheme, of this distribution: their entry points are known. To look those up
+is to read what is said of each installed package, and a function that starts cold has no time for that.
+"""
 
 _EXTRAS: Mapping[str, str] = {
     "postgresql": "postgres",
@@ -123,16 +130,32 @@ def _malformed(url: str, why: str) -> StoreError:
 
 
 def _open_provided(scheme: str, url: str) -> Store:
+    try:
+        open_provided = _provider_of(scheme)
+    except ImportError as error:
+        raise _missing(scheme, f"its provider cannot be imported ({error})") from error
+    if open_provided is None:
+        raise _missing(scheme, "no installed provider serves it")
+    store: Store = open_provided(url)
+    return store
+
+
+def _provider_of(scheme: str) -> Callable[[str], Store] | None:
+    """What opens the stores of a scheme; None: nothing that is installed.
+
+    Raises:
+        ImportError: something is, and cannot be loaded.
+    """
+    found: Callable[[str], Store]
+    if scheme in _SHIPPED:
+        found = import_module(_SHIPPED[scheme]).open_store
+        return found
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=GROUP, name=scheme):
-        try:
-            open_provided = entry.load()
-        except ImportError as error:
-            raise _missing(scheme, f"its provider {entry.value!r} cannot be imported ({error})") from error
-        store: Store = open_provided(url)
-        return store
-    raise _missing(scheme, "no installed provider serves it")
+        found = entry.load()
+        return found
+    return None
 
 
 def _missing(scheme: str, why: str) -> ProviderMissing:

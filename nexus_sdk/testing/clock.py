@@ -23,7 +23,8 @@ class FakeClock:
 
     def __init__(self, start_us: int = START_US) -> None:
         self._now_us = start_us
-        self._calls: list[_Call] = []
+        self._calls: list[tuple[int, int, _Call]] = []
+        """A heap; of those of one time, the one that was arranged first comes first."""
         self._numbers = itertools.count()
 
     def now_us(self) -> int:
@@ -32,34 +33,34 @@ class FakeClock:
 
     def call_at(self, when_us: int, callback: Callable[[], Any], *, is_background: bool = False) -> _Call:
         """See `Clock.call_at`."""
-        call = _Call(when_us, next(self._numbers), callback, is_background)
+        call = _Call(when_us, callback, is_background)
         if when_us <= self._now_us:
             asyncio.get_running_loop().call_soon(call.ring)
         else:
-            heapq.heappush(self._calls, call)
+            heapq.heappush(self._calls, (when_us, next(self._numbers), call))
         return call
 
     def next_due_us(self) -> int | None:
         """When the next call that moves something is due."""
-        self._calls = [call for call in self._calls if not call.is_over]
+        self._calls = [entry for entry in self._calls if not entry[-1].is_over]
         heapq.heapify(self._calls)
-        return min((call.when_us for call in self._calls if not call.is_background), default=None)
+        return min((when_us for when_us, _, call in self._calls if not call.is_background), default=None)
 
     def due_times_us(self) -> list[int]:
         """When calls that move something are due, in order."""
-        return sorted({call.when_us for call in self._calls if not call.is_background and not call.is_over})
+        return sorted({when_us for when_us, _, call in self._calls if not call.is_background and not call.is_over})
 
     def next_call_us(self) -> int | None:
         """When the next call of any kind is due."""
-        while self._calls and self._calls[0].is_over:
+        while self._calls and self._calls[0][-1].is_over:
             heapq.heappop(self._calls)
-        return self._calls[0].when_us if self._calls else None
+        return self._calls[0][0] if self._calls else None
 
     def jump_to(self, when_us: int) -> None:
         """Set the time to `when_us`, never back, and ring what is due by then, in order."""
         self._now_us = max(self._now_us, when_us)
-        while self._calls and self._calls[0].when_us <= self._now_us:
-            heapq.heappop(self._calls).ring()
+        while self._calls and self._calls[0][0] <= self._now_us:
+            heapq.heappop(self._calls)[-1].ring()
 
     def __repr__(self) -> str:
         return f"<fake clock at {datetime_of(self._now_us).isoformat()}>"
@@ -68,11 +69,10 @@ class FakeClock:
 class _Call:
     """One arranged call."""
 
-    __slots__ = ("callback", "is_background", "is_over", "number", "when_us")
+    __slots__ = ("callback", "is_background", "is_over", "when_us")
 
-    def __init__(self, when_us: int, number: int, callback: Callable[[], Any], is_background: bool) -> None:
+    def __init__(self, when_us: int, callback: Callable[[], Any], is_background: bool) -> None:
         self.when_us = when_us
-        self.number = number
         self.callback = callback
         self.is_background = is_background
         self.is_over = False
@@ -84,6 +84,3 @@ class _Call:
 
     def cancel(self) -> None:
         self.is_over = True
-
-    def __lt__(self, other: _Call) -> bool:
-        return (self.when_us, self.number) < (other.when_us, other.number)

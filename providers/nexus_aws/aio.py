@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from nexus_aws.call import CONFIG, BotoCall, refusal
+from nexus_aws.call import CONFIG, BotoCall, refusal, region_of
 
 Loop = asyncio.AbstractEventLoop
 
@@ -21,7 +21,7 @@ class AioCall:
     """See `Call`. Args: see `BotoCall`."""
 
     def __init__(self, *, region: str | None = None, endpoint: str | None = None) -> None:
-        self._region = region
+        self._region = region_of(region)
         self._endpoint = endpoint
         self._session: Any = None
         self._clients: dict[str, asyncio.Future[Any]] = {}

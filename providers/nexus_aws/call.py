@@ -6,6 +6,7 @@ rule: nothing of botocore's leaves this module, neither names nor exceptions.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -152,17 +153,24 @@ async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
     return cast("list[T]", ended)
 
 
+def region_of(named: str | None = None) -> str | None:
+    """The region that is named, or that of the environment: of the two variables the one that most of the AWS SDKs
+    read goes first. botocore reads only the other one, and a profile when both are missing.
+    """
+    return named or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
 class BotoCall:
     """Requests through botocore, which is part of boto3 and of Lambda's own Python.
 
     Args:
-        region, endpoint: what the SDK's environment says, when they are None.
+        region, endpoint: what the environment says (`region_of`), or a profile, when they are None.
         is_inline: the request blocks its thread, as in a function that serves one event at a time; otherwise it has a
             thread of its own.
     """
 
     def __init__(self, *, region: str | None = None, endpoint: str | None = None, is_inline: bool = False) -> None:
-        self._region = region
+        self._region = region_of(region)
         self._endpoint = endpoint
         self._is_inline = is_inline
         self._lock = threading.Lock()

@@ -6,7 +6,7 @@
 | ``v`` | its version |
 | ``d`` | its data |
 | ``ls``, ``l`` | where the row stands in the sparse index ``look``: a shard, and the time of the look in microseconds |
-| ``cs``, ``c`` | where a head stands in the index ``created`` |
+| ``cs``, ``c`` | where a head stands in the index ``created``: ``all`` or ``blocked``, and when it was created |
 
 The one rule: a write of several rows is one transaction with an idempotency token, so that trying again is harmless.
 """
@@ -31,6 +31,9 @@ from nexus_sdk.store.split.rows import HEAD, Row, Write
 
 LOOK_SHARDS = 4
 """The index ``look`` has so many partitions: each takes a thousand writes a second."""
+
+ALL, BLOCKED = "all", "blocked"
+"""The partitions of the index ``created``. Blocked heads stand apart: every sweep looks for them."""
 
 REFUSED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 
@@ -122,10 +125,17 @@ class DynamoRows:
             found += [(int(item["l"]["N"]), self._instance_id(item), item["sk"]["S"]) for item in items]
         return [(instance_id, key) for _, instance_id, key in sorted(found)[:limit]]
 
-    async def newest(self, before_us: int | None) -> AsyncIterator[Sequence[tuple[int, str]]]:
+    async def newest(
+        self, before_us: int | None, *, only_blocked: bool = False
+    ) -> AsyncIterator[Sequence[tuple[int, str]]]:
         """See `Rows.newest`."""
-        condition = "cs = :all" if before_us is None else "cs = :all AND c <= :before"
-        values: dict[str, Any] = {":all": {"S": "all"}}
+        kinds = (BLOCKED,) if only_blocked else (ALL, BLOCKED)
+        async for portion in merged([self._newest_of(kind, before_us) for kind in kinds]):
+            yield portion
+
+    async def _newest_of(self, kind: str, before_us: int | None) -> AsyncIterator[Sequence[tuple[int, str]]]:
+        condition = "cs = :kind" if before_us is None else "cs = :kind AND c <= :before"
+        values: dict[str, Any] = {":kind": {"S": kind}}
         if before_us is not None:
             values[":before"] = {"N": str(before_us)}
         parameters = {
@@ -188,7 +198,7 @@ class DynamoRows:
             shard = crc32(instance_id.encode()) % LOOK_SHARDS
             item |= {"ls": {"S": str(shard)}, "l": {"N": str(write.look_at_us)}}
         if write.created_us is not None:
-            item |= {"cs": {"S": "all"}, "c": {"N": str(write.created_us)}}
+            item |= {"cs": {"S": BLOCKED if write.is_blocked else ALL}, "c": {"N": str(write.created_us)}}
         return {"Put": {**request, "Item": item}}
 
     async def delete(self, instance_id: str, keys: Sequence[str]) -> None:
@@ -274,6 +284,24 @@ SCHEMA: Mapping[str, Any] = {
     ],
 }
 """What CreateTable is told beside the name."""
+
+
+async def merged(lists: Sequence[AsyncIterator[Sequence[tuple[int, str]]]]) -> AsyncIterator[Sequence[tuple[int, str]]]:
+    """Several lists, each newest first and in portions, as one."""
+    open_lists = [(each, portion) for each in lists if (portion := await _next_of(each))]
+    while open_lists:
+        known_us = max(portion[-1][0] for _, portion in open_lists)  # nobody has anything newer that is not here
+        yield sorted((entry for _, portion in open_lists for entry in portion if entry[0] >= known_us), reverse=True)
+        left = [(each, [entry for entry in portion if entry[0] < known_us]) for each, portion in open_lists]
+        refilled = [(each, portion or await _next_of(each)) for each, portion in left]
+        open_lists = [(each, portion) for each, portion in refilled if portion]
+
+
+async def _next_of(portions: AsyncIterator[Sequence[tuple[int, str]]]) -> list[tuple[int, str]]:
+    """The next portion; empty: there is none."""
+    async for portion in portions:
+        return list(portion)
+    return []
 
 
 def _row(item: Mapping[str, Any]) -> Row:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zlib import crc32
 
-from nexus_aws.call import CONFIG, AwsError, BotoCall
+from nexus_aws.call import CONFIG, AwsError, BotoCall, region_of
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -44,7 +44,7 @@ DOMAINS = (("cn-", "amazonaws.com.cn"), ("us-iso", ""), ("eu-isoe", ""))
 
 def function_call(*, region: str | None, endpoint: str | None) -> BotoCall:
     """How a function makes its requests: as leanly as its environment allows."""
-    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = region_of(region)
     kind = LeanCall if can_be_lean(region, endpoint) else BotoCall
     return kind(region=region, endpoint=endpoint)
 

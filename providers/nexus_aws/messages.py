@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_aws.sqs import Push, ring_of
 from nexus_sdk.engine.worker import Worker, WorkerOptions
+from nexus_sdk.errors import StoreError
 from nexus_sdk.store.port import LOCAL
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Messages:
         failed = [
             record["messageId"]
             for record, ring in zip(records, rings, strict=True)
-            if ring is not None and ring.receipt in left
+            if ring is None or ring.receipt in left
         ]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
@@ -132,12 +133,14 @@ class Messages:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def _ring(self, record: Mapping[str, Any]) -> Ring | None:
-        """What a message refers to; None for one that is not ours: nobody could ever answer it."""
-        message = {"Body": record["body"], "ReceiptHandle": record["receiptHandle"]}
+        """What a message refers to; None for one that is not ours: nobody could ever answer it, so it comes again until
+        it is a dead letter.
+        """
+        message = {"Body": record["body"], "ReceiptHandle": record["receiptHandle"], "MessageId": record["messageId"]}
         try:
             return ring_of({**message, "Attributes": record.get("attributes", {})})
-        except (ValueError, TypeError) as error:
-            self._say(f"message {record['messageId']} is not one of this store's, and is dropped: {error}")
+        except StoreError as error:
+            self._say(str(error))
             return None
 
     def _say(self, what: str, **fields: Any) -> None:

@@ -1,7 +1,8 @@
 """The queues of a split store on SQS: one for bells, one for each activity queue, and one for dead letters.
 
 A message is a reference of a few hundred bytes; what it refers to is in the table. The one rule: a queue may lose,
-double and reorder messages, and nothing but time is lost.
+double and reorder messages, and nothing but time is lost. A message of somebody else is never answered: SQS counts it
+among the dead letters some day, and nobody is kept from his own by it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexus_aws.call import ATTEMPTS_MAX, AwsError, PatientCall, together
 from nexus_aws.limits import (
@@ -24,9 +25,13 @@ from nexus_aws.limits import (
     VISIBILITY_SECONDS_MAX,
 )
 from nexus_aws.listening import Ear
+from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import StoreError, StoreUnavailable
 from nexus_sdk.store.port import TURNS
 from nexus_sdk.store.split.rings import Ring
+
+if TYPE_CHECKING:
+    from nexus_sdk.engine.environment import LogSink
 
 MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 GONE = frozenset(
@@ -42,6 +47,16 @@ GONE = frozenset(
 DEAD = "nexus:dead"
 DEAD_HIDDEN_SECONDS = 60
 """So long whoever takes a dead letter has time to heed it."""
+
+TOLD_MAX = 1_000
+"""Of so many messages of somebody else it is remembered that they were told of."""
+
+
+def say(level: str, event: str, fields: dict[str, Any]) -> None:
+    """Say a line where the application has its own said."""
+    from nexus_sdk.runtimes import local
+
+    local.say(level, event, fields)
 
 
 class Push:
@@ -78,12 +93,14 @@ class SqsQueues:
     """See `Queues`.
 
     `prefix`: what the names of the queues begin with. `push`: while it is there, nothing else is taken. `ear`: hears
-    what comes to queues that were asked in vain.
+    what comes to queues that were asked in vain. `say`: where it is told of messages that are not ours.
     """
 
     ear: Ear | None = None
 
-    def __init__(self, call: PatientCall, prefix: str) -> None:
+    def __init__(self, call: PatientCall, prefix: str, say: LogSink = say) -> None:
+        self._say = say
+        self._told: dict[str, None] = {}
         self.push: Push | None = None
         self._call = call
         self._prefix = prefix
@@ -119,6 +136,7 @@ class SqsQueues:
         """
         seconds = min(max(seconds_until(until_us, now_us), 1), VISIBILITY_SECONDS_MAX)
         if self.push is not None:
+            self._expected.pop(queue, None)  # whatever comes is handed over
             return self.push.take(queue, limit)
         asked = BATCH_MESSAGES_MAX if queue in self._ranked else limit
         found = self.ear.take(queue, asked) if self.ear is not None else []
@@ -167,16 +185,21 @@ class SqsQueues:
             await together(self._delete_batch(queue, own[start : start + BATCH_MESSAGES_MAX]) for start in starts)
 
     async def dead_letters(self, *, now_us: int) -> Sequence[Ring]:
-        """See `Queues.dead_letters`."""
-        letters = await self.receive(DEAD, DEAD_HIDDEN_SECONDS, BATCH_MESSAGES_MAX)
-        return [replace(letter, receives=RECEIVES_MAX) for letter in letters]
+        """See `Queues.dead_letters`. Those of somebody else stay where they are, hidden for a while."""
+        while messages := await self._messages(DEAD, DEAD_HIDDEN_SECONDS, BATCH_MESSAGES_MAX):
+            if letters := self._ours(DEAD, messages):
+                return [replace(letter, receives=RECEIVES_MAX) for letter in letters]
+        return []
 
     async def remove_dead_letter(self, letter: Ring) -> None:
         """See `Queues.remove_dead_letter`."""
         await self._on(DEAD, "DeleteMessage", {"ReceiptHandle": letter.receipt})
 
     def next_visible_us(self, queue: str, now_us: int) -> int | None:
-        """See `Queues.next_visible_us`: of what this process has put, or taken."""
+        """See `Queues.next_visible_us`: of what this process has put, or taken. Nothing while messages are pushed:
+        who looked for them then would look all the time, in vain."""
+        if self.push is not None:
+            return None
         return min(self._expected.get(queue, {}).values(), default=None)
 
     async def make(self) -> None:
@@ -225,14 +248,39 @@ class SqsQueues:
 
     async def receive(self, queue: str, seconds: int, limit: int, wait_seconds: int = 0) -> list[Ring]:
         """Messages of one request, hidden from others for so many seconds; waits so long for the first."""
+        return self._ours(queue, await self._messages(queue, seconds, limit, wait_seconds))
+
+    async def _messages(
+        self, queue: str, seconds: int, limit: int, wait_seconds: int = 0
+    ) -> Sequence[Mapping[str, Any]]:
         asked = {
             "MaxNumberOfMessages": min(limit, BATCH_MESSAGES_MAX),
             "VisibilityTimeout": seconds,
             "WaitTimeSeconds": wait_seconds,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
         }
-        reply = await self._on(queue, "ReceiveMessage", asked)
-        return [ring_of(message) for message in reply.get("Messages", ())]
+        messages: Sequence[Mapping[str, Any]] = (await self._on(queue, "ReceiveMessage", asked)).get("Messages", ())
+        return messages
+
+    def _ours(self, queue: str, messages: Sequence[Mapping[str, Any]]) -> list[Ring]:
+        """What the messages refer to that are ours; the others are told of, once each."""
+        found: list[Ring] = []
+        for message in messages:
+            try:
+                ring = ring_of(message)
+                if queue not in (DEAD, ring.queue):
+                    raise foreign(message, f"it is for the queue {ring.queue!r}")
+                found.append(ring)
+            except StoreError as error:
+                self._tell(str(message.get("MessageId")), self.name_of(queue), error)
+        return found
+
+    def _tell(self, message_id: str, queue: str, error: StoreError) -> None:
+        if message_id not in self._told:
+            self._told[message_id] = None
+            if len(self._told) > TOLD_MAX:
+                del self._told[next(iter(self._told))]
+            self._say("error", f"on the queue {queue}: {error}", {"queue": queue, "message_id": message_id})
 
     async def show(self, rings: Sequence[Ring]) -> None:
         """Give messages back that were received and not taken."""
@@ -298,12 +346,25 @@ class SqsQueues:
         return url
 
     def name_of(self, queue: str) -> str:
-        """The name that SQS knows a queue by: at most 80 letters, digits, hyphens and underscores."""
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", queue.removeprefix("nexus:"))
-        if plain != queue.removeprefix("nexus:") or len(plain) + len(self._prefix) > 70:
-            plain = f"{plain[:20]}-{sha256(queue.encode()).hexdigest()[:12]}"
-        kind = "nexus" if queue.startswith("nexus:") else "queue"
-        return f"{self._prefix}-{kind}-{plain}"
+        """See `queue_name`."""
+        return queue_name(self._prefix, queue)
+
+
+def queue_name(prefix: str, queue: str) -> str:
+    """The name that SQS knows a queue by: at most 80 letters, digits, hyphens and underscores."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", queue.removeprefix("nexus:"))
+    if plain != queue.removeprefix("nexus:") or len(plain) + len(prefix) > 70:
+        plain = f"{plain[:20]}-{sha256(queue.encode()).hexdigest()[:12]}"
+    kind = "nexus" if queue.startswith("nexus:") else "queue"
+    return f"{prefix}-{kind}-{plain}"
+
+
+def foreign(message: Mapping[str, Any], why: str) -> StoreError:
+    """What is said of a message that is not ours."""
+    return StoreError(
+        f"message {message.get('MessageId', '')} is not one of this store's: {why}.",
+        hint="It stays there, and after some deliveries it is a dead letter. Whoever sends it has the wrong queue.",
+    )
 
 
 def seconds_until(when_us: int, now_us: int) -> int:
@@ -327,8 +388,19 @@ def batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
 
 
 def ring_of(message: Mapping[str, Any]) -> Ring:
-    """A message as it was received."""
-    instance_id, task_id, attempt, priority, number, queue = json.loads(message["Body"])[:6]
+    """A message as it was received.
+
+    Raises:
+        StoreError: it is not one of ours.
+    """
+    try:
+        fields = json.loads(message["Body"])[:6]
+        kinds = [type(field) for field in fields]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise foreign(message, f"{type(error).__name__}: {error}") from None
+    if kinds != [str, str, int, int, int, str]:
+        raise foreign(message, f"got {shown(fields)}")
+    instance_id, task_id, attempt, priority, number, queue = fields
     receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
     return Ring(
         number,

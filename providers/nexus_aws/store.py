@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 from nexus_aws.aio import SharedCall
 from nexus_aws.call import BotoCall, Call, Patience, PatientCall
@@ -12,11 +13,14 @@ from nexus_aws.dynamodb import DynamoRows
 from nexus_aws.limits import COMMIT_BYTES_MAX, DELAY_SECONDS_MAX, PAYLOAD_BYTES_MAX, VISIBILITY_SECONDS_MAX
 from nexus_aws.listening import Ear, ListeningBell, wait_in_doubt
 from nexus_aws.s3 import Bucket
-from nexus_aws.sqs import SqsQueues
+from nexus_aws.sqs import SqsQueues, say
 from nexus_sdk.store.port import Capabilities, Doorbell
 from nexus_sdk.store.split.row_table import RowTable
 from nexus_sdk.store.split.steps import Between
 from nexus_sdk.store.split.store import SETTLED_MAX, SplitStore
+
+if TYPE_CHECKING:
+    from nexus_sdk.engine.environment import LogSink
 
 CHANCE = SystemRandom()
 
@@ -36,6 +40,7 @@ class AwsStore(SplitStore):
         region: where a bucket is made.
         fraction, sleep, bits: randomness and time, for pauses and ids.
         between: called before and after each write and each call to a queue.
+        say: where it is told of messages that are not ours.
         poll_seconds: who waits for an instance, or (without `listen_seconds`) for work, looks so often.
         listen_seconds: who waits for work listens to his queues, so long with each request; 0: he does not.
     """
@@ -60,6 +65,7 @@ class AwsStore(SplitStore):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         bits: Callable[[int], int] = CHANCE.getrandbits,
         between: Between | None = None,
+        say: LogSink = say,
         outbox_grace_seconds: float = OUTBOX_GRACE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
         listen_seconds: int = 0,
@@ -70,7 +76,7 @@ class AwsStore(SplitStore):
         patient = PatientCall(call, Patience(fraction, sleep))
         self._bucket = Bucket(patient, bucket, region=region)
         self._rows = DynamoRows(patient, table, self._bucket, token=lambda: f"{bits(120):x}")
-        self.sqs = SqsQueues(patient, table.replace(".", "-"))
+        self.sqs = SqsQueues(patient, table.replace(".", "-"), say)
         super().__init__(
             RowTable(self._rows, grace_seconds=outbox_grace_seconds, pause=patient.patience.pause),
             self.sqs,

@@ -20,8 +20,8 @@ EXAMPLE = "For example: dynamodb://orders?region=eu-central-1&bucket=orders-payl
 def open_store(url: str) -> AwsStore:
     """The store that a URL names.
 
-    ``dynamodb://TABLE`` with the options ``region`` and ``endpoint`` (those of the AWS SDKs' environment by default,
-    such as ``AWS_REGION`` and ``AWS_ENDPOINT_URL``) and ``bucket`` (by default the table's name with ``-nexus``).
+    ``dynamodb://TABLE`` with the options ``region`` (by default ``AWS_REGION``, else ``AWS_DEFAULT_REGION``, else that
+    of the profile), ``endpoint`` (``AWS_ENDPOINT_URL``) and ``bucket`` (the table's name with ``-nexus``).
     Credentials are never part of a URL: the SDKs find them. In a Lambda function requests are made without more than
     they need (`lean`); elsewhere workers speak through aioboto3 where that is installed, and listen to their queues.
 
@@ -39,9 +39,10 @@ def open_store(url: str) -> AwsStore:
     bucket = options.get("bucket", f"{re.sub(r'[^a-z0-9-]', '-', table.lower()).strip('-')}-nexus")
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
         raise _malformed(f"bucket={bucket!r} is no name of a bucket")
+    from nexus_aws.call import region_of
     from nexus_aws.store import AwsStore
 
-    region, endpoint = options.get("region"), options.get("endpoint")
+    region, endpoint = region_of(options.get("region")), options.get("endpoint")
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         from nexus_aws.lean import function_call
 

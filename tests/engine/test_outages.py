@@ -224,6 +224,28 @@ async def test_a_leaving_worker_keeps_its_leases_until_what_runs_is_over(environ
     assert RAN == [("a", 1)]
 
 
+@pytest.mark.parametrize("point", ["before commit", "after commit"])
+async def test_outcomes_that_wait_for_a_long_commit_keep_their_leases(environment: Any, point: str) -> None:
+    """One is part of the commit that takes long, the other one waits for it: neither is run again elsewhere."""
+    held = Held(point)
+    env = await environment(paying, charge, clock="manual", worker=LEASES, faults=held)
+    handle = await env.start(paying, ["a", "b"])
+    await env.settle()
+    held.gate = asyncio.Event()
+    GATES["a"].set()
+    await env.settle()
+    GATES["b"].set()
+    await env.settle()
+    async with env.another_worker():
+        for _ in range(10):
+            await env.advance("10s")
+        held.gate.set()
+        await env.advance("1s")
+        assert (await handle.status()).status is Status.COMPLETED
+        assert await handle.result() == ["a", "b"]
+    assert sorted(RAN) == [("a", 1), ("b", 1)]
+
+
 async def test_turns_that_are_committed_together_do_not_claim_the_same_free_slot(environment: Any) -> None:
     names = [f"n{number}" for number in range(8)]
     options = WorkerOptions(lease_seconds=30.0, concurrency=2)

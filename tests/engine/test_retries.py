@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -10,11 +11,25 @@ from typing import Any
 import pytest
 
 from nexus_sdk import ActivityFailed, ApplicationError, Context, Retry, activity, activity_info, workflow
+from nexus_sdk.codec import MsgpackCodec
+from nexus_sdk.codec.wire import decode_request, encode_request
 from nexus_sdk.core import events as e
+from nexus_sdk.core.failure import Failure
+from nexus_sdk.core.options import ActivityOptions, RetryPolicy, RetryRule
+from nexus_sdk.core.request import ActivityRequest
+from nexus_sdk.engine.retrying import (
+    LOGGED_BYTES_MAX,
+    LOGGED_MAX,
+    delay_before_next,
+    logged,
+    tries_under,
+    worker_lost,
+)
 
 ENV: Any = None
 TIMES: list[datetime] = []
 FAILURES: list[BaseException] = []
+EMPTY = MsgpackCodec().encode(None)
 
 
 @activity
@@ -199,15 +214,59 @@ async def test_a_retry_that_waits_outlives_its_worker(environment: Any) -> None:
     assert delays() == [3600, 7200]
 
 
-def test_delays_never_overflow() -> None:
-    from nexus_sdk.core.failure import Failure
-    from nexus_sdk.core.options import ActivityOptions
-    from nexus_sdk.core.request import ActivityRequest
-    from nexus_sdk.engine.retrying import delay_before_next
+def asked(**retry: Any) -> ActivityRequest:
+    options = ActivityOptions(retry=Retry(**retry).policy())
+    nothing: Any = None
+    return ActivityRequest("i", "r", "0", "w", "1", "a", nothing, options, 0)
 
-    options = ActivityOptions(retry=Retry(max_attempts=10_000, factor=1e9).policy())
-    request: Any = ActivityRequest("i", "r", "0", "w", "1", "a", None, options, 0)  # type: ignore[arg-type]
-    failures = [Failure("ValueError", "", ("builtins:ValueError", "builtins:Exception"))] * 5_000
-    delay_us = delay_before_next(request, failures, now_us=0, fraction=random.Random(1).random())
+
+def failure(name: str, text: str = "") -> Failure:
+    return Failure(name, text, (f"builtins:{name}", "builtins:Exception"), traceback=text)
+
+
+def test_delays_never_overflow() -> None:
+    tried = logged(asked(max_attempts=10_000, factor=1e9), *[failure("ValueError")] * 5_000)
+    delay_us = delay_before_next(tried, now_us=0, fraction=random.Random(1).random())
     assert delay_us is not None
     assert 0 <= delay_us <= 100_000_000
+
+
+# --- the log of attempts -----------------------------------------------------------------------------------------------
+
+
+def test_a_log_of_many_attempts_is_bounded_and_counts_them_all() -> None:
+    first = failure("ValueError", "the first")
+    tried = logged(asked(max_attempts=100_000), first, *[failure("ValueError", "x" * 9_000)] * 5_000)
+    assert tried.tries == 5_001
+    assert len(tried.failures) == LOGGED_MAX
+    assert tried.failures[0] == first
+    assert tried.failures[-1].message == "x" * 9_000
+    assert len(encode_request(replace(tried, arguments=EMPTY))) < LOGGED_MAX * LOGGED_BYTES_MAX + 20_000
+
+
+def test_attempts_that_are_left_out_of_the_log_count_under_their_rule() -> None:
+    policy = RetryPolicy((RetryRule(("builtins:KeyError",), 40, 1), RetryRule(("builtins:ValueError",), 30, 1)))
+    tried = replace(asked(), options=ActivityOptions(retry=policy))
+    for number in range(29):
+        tried = logged(tried, failure("KeyError"), failure("ValueError"), worker_lost())
+        assert [tries_under(tried, rule) for rule in policy.rules] == [number + 1] * 2
+    assert tried.tries == 3 * 29
+    tried = logged(tried, failure("ValueError"))
+    assert delay_before_next(tried, now_us=0, fraction=0) is None
+    assert delay_before_next(logged(tried, failure("KeyError")), now_us=0, fraction=0) is not None
+
+
+def test_the_log_survives_its_encoding() -> None:
+    tried = logged(replace(asked(max_attempts=99), arguments=EMPTY), *[failure("ValueError")] * 50)
+    assert decode_request(encode_request(tried)) == tried
+
+
+async def test_an_activity_that_fails_a_hundred_times_says_so(env: Any) -> None:
+    FAILURES[:] = [ValueError(number) for number in range(100)]
+    assert await env.run(trying, {"max_attempts": 100, "initial": "1s", "factor": 1}, id="it") == [
+        *("ValueError", 100, "99", None)
+    ]
+    batches = (await env.history("it")).batches
+    (end,) = [event for batch in batches for event in batch.events if isinstance(event, e.ActivityFailed)]
+    told = [one.message for one in end.failures]
+    assert told == ["0", *(str(number) for number in range(81, 99))]

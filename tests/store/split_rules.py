@@ -36,7 +36,7 @@ from nexus_sdk.errors import InstanceFinished, NexusError
 from nexus_sdk.store.item import Item
 from nexus_sdk.store.port import TURNS, TaskDelivery
 from nexus_sdk.store.split import store as split_store
-from nexus_sdk.store.split.item import SplitItem
+from nexus_sdk.store.split.item import DIRECT_MAX, SplitItem
 from nexus_sdk.store.split.outbox import TASKS_MAX, SplitOutbox
 from nexus_sdk.store.split.rings import Ring
 from nexus_sdk.store.split.row_item import RowItem, RowSlot
@@ -315,7 +315,7 @@ def _noting(order: list[str], name: str, real: Any) -> Any:
     return call
 
 
-COUNT = 3 * TASKS_MAX
+COUNT = DIRECT_MAX + 3 * TASKS_MAX
 
 
 async def a_fan_out_goes_on_where_it_was(store: SplitStore) -> None:
@@ -403,9 +403,9 @@ def _does_not_ring_for_itself() -> Iterable[Patch]:
 def _crossed_out_before() -> Iterable[Patch]:
     real = SplitOutbox._make
 
-    async def make(self: SplitOutbox, instance_id: str, left: Any) -> None:
+    async def make(self: SplitOutbox, instance_id: str, left: Any, *claiming: Any) -> None:
         await self._sent(instance_id, left)
-        await real(self, instance_id, left)
+        await real(self, instance_id, left, *claiming)
 
     yield SplitOutbox, "_make", make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -67,6 +68,7 @@ def test_a_known_provider_that_is_missing_is_named_with_what_brings_it(
     url: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **wanted: ())
+    monkeypatch.setitem(sys.modules, "nexus_aws", None)
     with pytest.raises(ProviderMissing) as caught:
         open_store(url)
     assert f'pip install "nexus-sdk[{extra}]"' in caught.value.hint

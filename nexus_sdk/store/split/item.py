@@ -24,8 +24,10 @@ from nexus_sdk.store.port import (
 )
 from nexus_sdk.store.split.rings import Ring
 
-DIRECT_MAX = 30
-"""So many of a turn's sends to its own instance are part of its write; the others follow from the outbox in slices."""
+DIRECT_MAX = 90
+"""So many tasks that a turn settles, and sends to its own instance, are part of its write: each is a row, and with the
+head, the batch and what is left to be sent there are a hundred at most. What is more follows from the outbox in slices.
+"""
 
 NEAR_US = 900_000_000
 """A message for later than that is not counted upon: the queues of some clouds delay no longer. The sweep puts it."""
@@ -84,13 +86,13 @@ class SplitItem(Item):
     def apply(self, commit: Commit, now_us: int, new_seq: Iterable[int]) -> list[TaskState]:
         """The turn in one write; returns the tasks it sent and did not cancel again. After the checks."""
         sequence = iter(new_seq)
-        for delivery in commit.settles:
-            if instance_of(delivery) == self.record.id:
-                self.settle(delivery)
+        own = [delivery for delivery in commit.settles if instance_of(delivery) == self.record.id]
+        for delivery in own:
+            self.settle(delivery)
         self.append(commit)
         foreign: list[Send] = []
         sent: dict[str, TaskState] = {}
-        direct = 0
+        direct = len(own)
         for message in commit.sends:
             if direct >= DIRECT_MAX:
                 foreign.append(message)
@@ -102,7 +104,7 @@ class SplitItem(Item):
                         self.put_at(message.id, now_us)
                         sent[message.id] = self.tasks[message.id]
                 case CancelTask() if message.instance_id == self.record.id:
-                    direct += 1
+                    direct += 1 + message.if_removed.is_remembered
                     if self.cancel_task(message.task_id):
                         sent.pop(message.task_id, None)
                         foreign += self.post(message.if_removed, now_us)

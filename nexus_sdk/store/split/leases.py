@@ -72,11 +72,19 @@ class SplitLeases(SplitSteps):
         return found, False
 
     async def _lease_all(self, rings: Sequence[Ring], lease: Lease, now_us: int) -> Sequence[Delivery | None]:
-        """Lease what came together at the same time: each is a row of its own."""
+        """Lease what came together at the same time: each is a row of its own, and those of one instance are read
+        together.
+        """
         if len(rings) == 1:
             return [await self._lease(rings[0], lease, now_us)]
         import asyncio
 
+        tasks: dict[str, list[str]] = {}
+        for ring in rings:
+            if ring.task_id:
+                tasks.setdefault(ring.instance_id, []).append(ring.task_id)
+        several = [(instance_id, ids) for instance_id, ids in tasks.items() if len(ids) > 1]
+        await asyncio.gather(*(self._table.foresee(instance_id, ids) for instance_id, ids in several))
         return await asyncio.gather(*(self._lease(ring, lease, now_us) for ring in rings))
 
     async def _lease(self, ring: Ring, lease: Lease, now_us: int) -> Delivery | None:

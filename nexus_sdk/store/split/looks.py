@@ -96,6 +96,8 @@ def still_held(slot: Slot, commit: Commit) -> tuple[TaskDelivery, ...]:
     if commit.claim is None or item is None:
         return ()
     tasks = (send for send in commit.sends if isinstance(send, Task) and send.instance_id == item.record.id)
-    states = (item.tasks.get(task_id) for task_id in dict.fromkeys(task.id for task in tasks))
+    ids = list(dict.fromkeys(task.id for task in tasks))
+    item.want(ids)
+    states = (item.tasks.get(task_id) for task_id in ids)
     held = (state.held_by(commit.claim.lease.holder) for state in states if state is not None)
     return tuple(delivery for delivery in held if delivery is not None)

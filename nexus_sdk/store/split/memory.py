@@ -52,6 +52,10 @@ class SplitMemoryStore(SplitStore):
 class ItemShelf(Shelf[SplitItem]):
     """The table: a change is made on the item itself, under the lock."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._refusals: dict[tuple[str, str], int] = {}
+
     @property
     def items(self) -> Mapping[str, SplitItem]:
         """All instances, by their ids."""
@@ -73,6 +77,9 @@ class ItemShelf(Shelf[SplitItem]):
         """See `Table.change`."""
         with self._lock:
             return change(ShelfSlot(self, instance_id))
+
+    async def foresee(self, instance_id: str, tasks: Sequence[str]) -> None:
+        """See `Table.foresee`: nothing is to be read here."""
 
     async def late(self, *, before_us: int, grace_us: int, limit: int) -> Mapping[str, Sequence[str]]:
         """See `Table.late`."""
@@ -104,6 +111,14 @@ class ItemShelf(Shelf[SplitItem]):
         """See `Slot.is_buried`."""
         return self._is_buried(record, now_us)
 
+    def refuse(self, record: InstanceRecord, until_us: int) -> None:
+        """See `Slot.refuse`."""
+        self._refusals[record.id, record.request_id] = until_us
+
+    def is_refused(self, record: InstanceRecord, now_us: int) -> bool:
+        """See `Slot.is_refused`."""
+        return self._refusals.get((record.id, record.request_id), now_us) > now_us
+
 
 class ShelfSlot:
     """See `Slot`."""
@@ -130,6 +145,14 @@ class ShelfSlot:
     def is_buried(self, record: InstanceRecord, now_us: int) -> bool:
         """See `Slot.is_buried`."""
         return self._shelf.is_buried(record, now_us)
+
+    def refuse(self, record: InstanceRecord, until_us: int) -> None:
+        """See `Slot.refuse`."""
+        self._shelf.refuse(record, until_us)
+
+    def is_refused(self, record: InstanceRecord, now_us: int) -> bool:
+        """See `Slot.is_refused`."""
+        return self._shelf.is_refused(record, now_us)
 
 
 class HasQueue(Protocol):

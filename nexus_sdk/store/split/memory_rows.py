@@ -100,9 +100,15 @@ class MemoryRows:
         ]
         return [(instance_id, key) for _, instance_id, key in sorted(found)[:limit]]
 
-    async def newest(self, before_us: int | None) -> AsyncIterator[Sequence[tuple[int, str]]]:
+    async def newest(
+        self, before_us: int | None, *, only_blocked: bool = False
+    ) -> AsyncIterator[Sequence[tuple[int, str]]]:
         """See `Rows.newest`: in portions of two."""
-        heads = [(rows[HEAD][1].created_us or 0, id) for id, rows in self._rows.items() if HEAD in rows]
+        heads = [
+            (rows[HEAD][1].created_us or 0, id)
+            for id, rows in self._rows.items()
+            if HEAD in rows and (rows[HEAD][1].is_blocked or not only_blocked)
+        ]
         found = sorted((head for head in heads if before_us is None or head[0] <= before_us), reverse=True)
         for start in range(0, len(found), 2):
             yield found[start : start + 2]

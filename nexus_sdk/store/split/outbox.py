@@ -7,12 +7,14 @@ it came to is written down.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from nexus_sdk.errors import InstanceExists
-from nexus_sdk.store.port import CancelTask, InboxMessage, NewInstance, Send, Task
+from nexus_sdk.store.item import TaskState, until_us
+from nexus_sdk.store.port import LOCAL, CancelTask, Claim, InboxMessage, NewInstance, Send, Task, TaskDelivery
 from nexus_sdk.store.refusals import exists, purged
-from nexus_sdk.store.split.item import DIRECT_MAX, Entry, SplitItem
+from nexus_sdk.store.split.item import Entry, SplitItem
 from nexus_sdk.store.split.looks import Held, Left, due_us_of, left_in, left_of
 from nexus_sdk.store.split.ports import Slot
 from nexus_sdk.store.split.steps import SplitSteps
@@ -22,6 +24,32 @@ NOTES_MAX = 10_000
 
 TASKS_MAX = 90
 """So many tasks of a large turn are written together; each is a row, and the head is one more."""
+
+OTHERS_MAX = 45
+"""So many sends to another instance are written together; each is a row, and that it was made is another one."""
+
+REMEMBERED_US = 86_400_000_000
+"""So long it is known that a request was refused: whoever was about to make it once more is told the same."""
+
+
+@dataclass(slots=True)
+class Claiming:
+    """What a committer wants to be leased of what he sends, and what he was given so far."""
+
+    claim: Claim
+    now_us: int
+    tokens: Iterator[str]
+    deliveries: list[TaskDelivery] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """How many more tasks he may have; local ones are not counted."""
+        return self.claim.limit - sum(delivery.task.queue != LOCAL for delivery in self.deliveries)
+
+    def lease(self, item: SplitItem, sent: Sequence[TaskState]) -> list[TaskDelivery]:
+        """Lease some of these tasks in the write that sends them. Whether it was made is not known yet."""
+        until = until_us(self.claim.lease, self.now_us)
+        return item.claim(sent, replace(self.claim, limit=self.left), until, self.now_us, self.tokens)
 
 
 class SplitOutbox(SplitSteps):
@@ -35,14 +63,15 @@ class SplitOutbox(SplitSteps):
             await self._make(instance_id, left)
             await self._sent(instance_id, left)
 
-    async def _follow(self, instance_id: str, left: Left) -> int | None:
+    async def _follow(self, instance_id: str, left: Left, claiming: Claiming | None) -> int | None:
         """Make the sends of one's own batch; returns when the instance's turn is due after that.
 
         That mere messages were put is written down with the next write. Whoever has much to send rings for himself,
-        for the time when he should be done: if he dies, whoever hears it goes on where he was.
+        for the time when he should be done: if he dies, whoever hears it goes on where he was. And he claims nothing
+        of it: his leases would run while he sends.
         """
         if len(left.entry.sends) <= TASKS_MAX:
-            await self._make(instance_id, left)
+            await self._make(instance_id, left, claiming)
         else:
             await self._ring(instance_id, left.entry.now_us + self._grace_us, left.entry.now_us)
             self._making.add(instance_id)
@@ -65,15 +94,16 @@ class SplitOutbox(SplitSteps):
 
         return await self._change("outbox:sent", instance_id, sent)
 
-    async def _make(self, instance_id: str, left: Left) -> None:
+    async def _make(self, instance_id: str, left: Left, claiming: Claiming | None = None) -> None:
         """Make the sends of an entry from its cursor on; some were made before, perhaps, by somebody who crashed."""
         entry = left.entry
         await self._put("outbox:tasks", left.rings, entry.now_us)
         rest = list(enumerate(entry.sends))[entry.made :]
         for (kind, target), sends in groupby(rest, key=lambda pair: _kind(pair[1])):
-            for part in _slices(list(sends), TASKS_MAX if kind is Task else DIRECT_MAX):
-                if kind is Task and target == instance_id:
-                    await self._send_own_tasks(part, left)
+            is_own_task = kind is Task and target == instance_id
+            for part in _slices(list(sends), TASKS_MAX if is_own_task else OTHERS_MAX):
+                if is_own_task:
+                    await self._send_own_tasks(part, left, claiming)
                     continue
                 if kind is Task:
                     await self._send_tasks(target, part, left, instance_id)
@@ -95,7 +125,7 @@ class SplitOutbox(SplitSteps):
 
         await self._change("outbox:made", instance_id, made)
 
-    async def _send_own_tasks(self, part: Sequence[tuple[int, Send]], left: Left) -> None:
+    async def _send_own_tasks(self, part: Sequence[tuple[int, Send]], left: Left, claiming: Claiming | None) -> None:
         """A slice of tasks of the sender itself: the cursor moves on with the same write, so each is written once.
 
         The entry names them until the next slice: that was not written before their messages were put.
@@ -103,20 +133,27 @@ class SplitOutbox(SplitSteps):
         tasks = [task for _, task in part if isinstance(task, Task)]
         first, count = part[0][0], part[-1][0] + 1
 
-        def add(slot: Slot) -> list[Held]:
+        def add(slot: Slot) -> tuple[list[TaskDelivery], list[Held]]:
             item, entry = slot.item, _entry_in(slot, left)
             if item is None or entry is None or entry.made > count:
-                return []  # somebody else was faster
+                return [], []  # somebody else was faster
             if entry.made == count:
-                return item.rings_of(ids)  # he was, but may have died before he has put them
+                return [], item.rings_of(ids)  # he was, but may have died before he has put them
+            sent = []
             for task in tasks[max(0, entry.made - first) :]:
                 if item.add_task(task, self._next()):
                     item.put_at(task.id, left.entry.now_us, is_certain=True)
+                    sent.append(item.tasks[task.id])
+            leased = claiming.lease(item, sent) if claiming is not None else []
+            for delivery in leased:
+                item.put_at(delivery.task.id, left.entry.now_us)
             entry.made, entry.tasks = count, tuple(ids)
-            return item.rings_of(ids)
+            return leased, item.rings_of(ids)
 
         ids = [task.id for task in tasks]
-        rings = await self._change("outbox:task", tasks[0].instance_id, add, fresh=ids)
+        leased, rings = await self._change("outbox:task", tasks[0].instance_id, add, fresh=ids)
+        if claiming is not None:
+            claiming.deliveries += leased
         await self._put("outbox:put", rings, left.entry.now_us)
 
     async def _send_tasks(self, target: str, part: Sequence[tuple[int, Send]], left: Left, sender: str) -> None:
@@ -222,10 +259,13 @@ class SplitOutbox(SplitSteps):
         """Create the instance unless its request did before; False when another request has the id."""
 
         def make(slot: Slot) -> bool:
+            if slot.is_refused(new.record, now_us):
+                return False  # the id may be free by now; but the creator was told
             try:
                 if not slot.is_buried(new.record, now_us):
                     self._create(slot, new, now_us)
             except InstanceExists:
+                slot.refuse(new.record, now_us + REMEMBERED_US)
                 return False
             return True
 

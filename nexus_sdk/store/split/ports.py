@@ -37,6 +37,12 @@ class Slot(Protocol):
     def is_buried(self, record: InstanceRecord, now_us: int) -> bool:
         """Whether the tombstone of this very request stands."""
 
+    def refuse(self, record: InstanceRecord, until_us: int) -> None:
+        """Remember that this request was refused, because another one has the id."""
+
+    def is_refused(self, record: InstanceRecord, now_us: int) -> bool:
+        """Whether this very request was refused before."""
+
 
 Change = Callable[[Slot], T]
 """Looks at a slot and changes it. Raising leaves it as it is. Changing nothing makes it a look, of one moment."""
@@ -54,6 +60,9 @@ class Table(Protocol):
             tasks: ids of tasks that it will look at; a hint, so that they are read together.
             fresh: ids of tasks that are most likely not there yet; a hint, so that they need not be read.
         """
+
+    async def foresee(self, instance_id: str, tasks: Sequence[str]) -> None:
+        """Several changes are about to look at one of these tasks each; a hint, so that they are read together."""
 
     async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
         """See `Store.load`."""

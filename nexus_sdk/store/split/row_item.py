@@ -8,7 +8,7 @@
 | ``t/TASK`` | a task, and who has it | with every delivery |
 | ``…/o/NUMBER``, ``…/r/NUMBER/SEND`` | what a batch sends to others, and what came of it | never |
 | ``…/k/MESSAGE``, ``…/s/KEY`` | that a message, or a send, was accepted | never |
-| ``grave/REQUEST`` | a tombstone | never |
+| ``grave/REQUEST`` | a tombstone; or that a request was refused, because another one had the id | never |
 
 A row knows its incarnation (``…``: it begins with it), so what a purge has left lying about belongs to nobody. The one
 rule: whoever changes the head states which head he has read; whoever changes another row states that row.
@@ -20,15 +20,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.store import records
-from nexus_sdk.store.item import Hold, TaskState
+from nexus_sdk.store.item import Hold
 from nexus_sdk.store.port import Commit, InboxMessage, InstanceRecord, Send, StoredBatch
 from nexus_sdk.store.refusals import not_found, unfinished
 from nexus_sdk.store.split import wire
+from nexus_sdk.store.split.incarnation import Incarnation, TaskRows
 from nexus_sdk.store.split.item import Entry, SplitItem
 from nexus_sdk.store.split.lazy import LazyRows, LazySet, NotRead
 from nexus_sdk.store.split.rows import HEAD, Row, Write
-from nexus_sdk.store.split.snapshot import GRAVES, Snapshot, grave_key, key_name, task_key
+from nexus_sdk.store.split.snapshot import GRAVES, Snapshot, grave_key, task_key
 
 LOOK_PERIOD_US = 2_000_000
 """The index of what needs a look knows times to such a period, which is that of a worker's sweep, and never a later
@@ -72,17 +74,18 @@ class RowItem(SplitItem):
     """An item over the rows of a snapshot, and what became of them."""
 
     snapshot: Snapshot
-    incarnation: str
+    rows: Incarnation
 
     def bind(self, snapshot: Snapshot) -> RowItem:
         """Let the collections read from this snapshot."""
         self.snapshot = snapshot
-        self.incarnation = f"{self.seq:x}"
-        self.tasks = LazyRows(self._read_task, self._read_tasks)
-        self.remembered_ids = LazySet(lambda name: self._row("k", name) is not None)
-        self.seen = LazySet(lambda name: self._row("s", name) is not None)
-        self.inbox = Inbox(self._read_mail)
-        self._strangers: set[str] = set()
+        rows = self.rows = Incarnation(self.seq, snapshot)
+        self._task_rows = TaskRows(rows, self.sent_attempts, self.rung)
+        self.tasks = LazyRows(self._task_rows.read, self._task_rows.read_ids)
+        self.remembered_ids = LazySet(rows.has_message)
+        self.seen = LazySet(rows.has_send)
+        self.inbox = Inbox(rows.mail)
+        self._as_read: tuple[InstanceRecord, bytes] | None = None
         self._gone: list[tuple[Entry, list[int]]] = []
         return self
 
@@ -95,55 +98,8 @@ class RowItem(SplitItem):
 
     # --- from rows --------------------------------------------------------------------------------------------------
 
-    def key(self, kind: str, name: str) -> str:
-        """The key of one of its rows."""
-        return f"{self.incarnation}/{kind}/{key_name(name)}"
-
-    def batch_key(self, run_id: str, number: int) -> str:
-        """The key of a batch."""
-        return f"{self.incarnation}/b/{key_name(run_id)}/{number:09d}"
-
-    def mail_key(self, number: int) -> str:
-        """The key of the messages that were accepted together, by the number of the first."""
-        return f"{self.incarnation}/m/{number:012d}"
-
-    def reply_key(self, number: int, index: int | str) -> str:
-        """The key of what a send of an entry came to."""
-        return f"{self.incarnation}/r/{number:012d}/{index}"
-
-    def outbox_key(self, number: int) -> str:
-        """The key of an entry."""
-        return f"{self.incarnation}/o/{number:012d}"
-
-    def _row(self, kind: str, name: str) -> Row | None:
-        return self.snapshot.row(self.key(kind, name))
-
-    def _read_task(self, task_id: str) -> TaskState | None:
-        row = self.snapshot.row(task_key(task_id))
-        if row is None:
-            return None
-        state, sent_attempt, rung, incarnation = wire.state_of(wire.unpack(row.data, "a task"))
-        if incarnation != self.seq:
-            self._strangers.add(task_id)
-            return None
-        self.sent_attempts[task_id], self.rung[task_id] = sent_attempt, rung
-        return state
-
-    def _read_tasks(self) -> Iterator[str]:
-        return (task_id_of(row) for row in self.snapshot.under("t/"))
-
-    def _read_mail(self, number: int) -> Mapping[int, InboxMessage]:
-        row = self.snapshot.row(self.mail_key(number))
-        found = [wire.certain_message(each) for each in wire.unpack(row.data, "messages")] if row is not None else []
-        return {message.number: message for message in found}
-
     def _read_run(self, run_id: str, number: int | None) -> Sequence[StoredBatch]:
-        if number is not None:
-            row = self.snapshot.row(self.batch_key(run_id, number))
-            rows = [row] if row is not None else []
-        else:
-            rows = list(self.snapshot.under(f"{self.incarnation}/b/{key_name(run_id)}/"))
-        return [wire.batch_of(wire.unpack(row.data, "a batch")) for row in rows]
+        return self.rows.batches(run_id, number)
 
     def _has_made(self, commit: Commit) -> bool:
         return any(
@@ -156,8 +112,10 @@ class RowItem(SplitItem):
     def read(cls, row: Row, snapshot: Snapshot) -> RowItem:
         """The item whose head this is."""
         head = wire.unpack(row.data, "the head of an instance")
-        record, seq, last_number, last_accepted_us, token, until_us, pending, outbox, outbox_number, sent = head[:10]
-        item = cls(records.unpack(record), seq).bind(snapshot)
+        packed, seq, last_number, last_accepted_us, token, until_us, pending, outbox, outbox_number, sent = head[:10]
+        record = records.unpack(packed)
+        item = cls(record, seq).bind(snapshot)
+        item._as_read = (record, packed)
         item.last_number, item.last_accepted_us, item.turn = last_number, last_accepted_us, Hold(token, until_us)
         assert isinstance(item.inbox, Inbox)
         for number, id, accepted_at_us, row_number in pending:
@@ -165,25 +123,9 @@ class RowItem(SplitItem):
             dict.__setitem__(item.inbox, number, stub)
             item.inbox.row_of[number] = row_number
             item.pending_ids.add(id)
-        item.outbox = [item._read_entry(*each) for each in outbox]
+        item.outbox = [_read_entry(item.rows, *each) for each in outbox]
         item.outbox_number, item.sent_through = outbox_number, sent
         return item
-
-    def _read_entry(
-        self, number: int, now_us: int, tasks: tuple[str, ...], has_sends: bool, made: int = 0, *_: Any
-    ) -> Entry:
-        return RowEntry(self, number, now_us, tasks, made) if has_sends else Entry(number, (), now_us, tasks)
-
-    def read_sends(self, number: int) -> tuple[Send, ...]:
-        """What is sent to others by an entry."""
-        row = self.snapshot.row(self.outbox_key(number))
-        return wire.sends_of(wire.unpack(row.data, "an outbox")) if row is not None else ()
-
-    def read_replies(self, number: int) -> Iterator[tuple[int, InboxMessage | None]]:
-        """What was noted about the sends of an entry."""
-        for row in self.snapshot.under(self.reply_key(number, "")):
-            index, reply = wire.unpack(row.data, "a reply")
-            yield index, wire.message_of(reply)
 
     # --- to rows ----------------------------------------------------------------------------------------------------
 
@@ -194,7 +136,7 @@ class RowItem(SplitItem):
         outbox = [(entry.number, entry.now_us, entry.tasks, entry.has_sends, entry.made) for entry in self.outbox]
         return wire.pack(
             (
-                records.pack(self.record),
+                self._packed_record(),
                 self.seq,
                 self.last_number,
                 self.last_accepted_us,
@@ -207,13 +149,19 @@ class RowItem(SplitItem):
             )
         )
 
+    def _packed_record(self) -> bytes:
+        """What is not changed is as it was read."""
+        if self._as_read is not None and self._as_read[0] is self.record:
+            return self._as_read[1]
+        return records.pack(self.record)
+
     def writes(self, grace_us: int) -> list[Write]:
         """What has to be written: the rows that are not as they were read."""
         writes = [*self._head_writes(grace_us), *self._task_writes(grace_us), *self._mail_writes()]
         writes += [*self._batch_writes(), *self._outbox_writes()]
         for kind, members in (("k", self.remembered_ids), ("s", self.seen)):
             assert isinstance(members, LazySet)
-            writes += [Write(self.key(kind, name), b"\x01") for name in members.added]
+            writes += [Write(self.rows.key(kind, name), b"\x01") for name in members.added]
         if writes and writes[0].key != HEAD and any(write.expected in (None, 0) for write in writes):
             writes.insert(0, Write(HEAD, is_check=True))  # a new row needs somebody it belongs to
         return writes
@@ -223,7 +171,15 @@ class RowItem(SplitItem):
         if row is None or row.data != data:
             look_at_us = _index_us(self.look_at_us(grace_us))
             created_us = self.record.created_us
-            yield Write(HEAD, data, row.version if row else 0, look_at_us=look_at_us, created_us=created_us)
+            is_blocked = self.record.status is Status.BLOCKED
+            yield Write(
+                HEAD,
+                data,
+                row.version if row else 0,
+                look_at_us=look_at_us,
+                created_us=created_us,
+                is_blocked=is_blocked,
+            )
 
     def _task_writes(self, grace_us: int) -> Iterator[Write]:
         assert isinstance(self.tasks, LazyRows)
@@ -232,7 +188,7 @@ class RowItem(SplitItem):
             key = task_key(task_id)
             row, state = self.snapshot.row(key), members.get(task_id)
             if state is None:
-                if row is not None and task_id not in self._strangers:
+                if row is not None and task_id not in self._task_rows.strangers:
                     yield Write(key, None, row.version)
                 elif key in self.snapshot.guessed:
                     yield Write(key, None, 0, is_check=True)
@@ -250,31 +206,30 @@ class RowItem(SplitItem):
         assert isinstance(inbox, Inbox)
         kept = [dict.__getitem__(inbox, number) for number in inbox.added if number in inbox]
         if kept:
-            yield Write(self.mail_key(inbox.added[0]), wire.pack([wire.plain_message(each) for each in kept]))
+            yield Write(self.rows.mail_key(inbox.added[0]), wire.pack([wire.plain_message(each) for each in kept]))
         used = {inbox.row_of[number] for number in inbox}
-        yield from (Write(self.mail_key(number)) for number in sorted(set(inbox.row_of.values()) - used))
+        yield from (Write(self.rows.mail_key(number)) for number in sorted(set(inbox.row_of.values()) - used))
 
     def _batch_writes(self) -> Iterator[Write]:
         for first, *others in filter(None, self.runs.values()):
-            yield Write(self.batch_key(first.run_id, first.number), wire.pack(wire.plain_batch(first)))
+            yield Write(self.rows.batch_key(first.run_id, first.number), wire.pack(wire.plain_batch(first)))
             # A turn appends one batch to a run. More of them open one, and nobody knows that one before the head does;
             # the first of them tells a commit that is repeated from one that never was.
             for batch in others:
-                key, data = self.batch_key(batch.run_id, batch.number), wire.pack(wire.plain_batch(batch))
+                key, data = self.rows.batch_key(batch.run_id, batch.number), wire.pack(wire.plain_batch(batch))
                 yield Write(key, data, may_precede=True)
 
     def _outbox_writes(self) -> Iterator[Write]:
         for entry in self.outbox:
-            key = self.outbox_key(entry.number)
             if isinstance(entry, RowEntry):
                 for index, reply in entry.noted.items():
                     plain = (index, wire.plain_message(reply))
-                    yield Write(self.reply_key(entry.number, index), wire.pack(plain))
+                    yield Write(self.rows.reply_key(entry.number, index), wire.pack(plain))
             elif entry.has_sends:
-                yield Write(key, wire.pack(wire.plain_sends(entry)))
+                yield Write(self.rows.outbox_key(entry.number), wire.pack(wire.plain_sends(entry)))
         for entry, told in self._gone:
-            yield Write(self.outbox_key(entry.number))
-            yield from (Write(self.reply_key(entry.number, index)) for index in told)
+            yield Write(self.rows.outbox_key(entry.number))
+            yield from (Write(self.rows.reply_key(entry.number, index)) for index in told)
 
     def sent(self, number: int, told: Iterable[int] = ()) -> None:
         """All sends of this entry were made."""
@@ -293,11 +248,11 @@ class RowItem(SplitItem):
 class RowEntry(Entry):
     """An entry that lies in a row of its own, read when it is asked for; what becomes of its sends lies beside it."""
 
-    __slots__ = ("_item", "noted")
+    __slots__ = ("_rows", "noted")
 
-    def __init__(self, item: RowItem, number: int, now_us: int, tasks: tuple[str, ...], made: int) -> None:
+    def __init__(self, rows: Incarnation, number: int, now_us: int, tasks: tuple[str, ...], made: int) -> None:
         self.number, self.now_us, self.tasks, self.made = number, now_us, tasks, made
-        self._item = item
+        self._rows = rows
         self.noted: dict[int, InboxMessage | None] = {}
 
     @property
@@ -308,12 +263,12 @@ class RowEntry(Entry):
     @property
     def sends(self) -> tuple[Send, ...]:  # type: ignore[override]  # read only
         """See `Entry`."""
-        return self._item.read_sends(self.number)
+        return self._rows.sends(self.number)
 
     @property
     def replies(self) -> dict[int, InboxMessage | None]:  # type: ignore[override]  # read only
         """See `Entry`."""
-        return dict(self._item.read_replies(self.number)) | self.noted
+        return dict(self._rows.replies(self.number)) | self.noted
 
     def note(self, index: int, reply: InboxMessage | None) -> None:
         """See `Entry`."""
@@ -329,6 +284,7 @@ class RowSlot:
     _item: RowItem | None = None
     _is_read: bool = False
     _grave: tuple[str, int] | None = None
+    _refusal: tuple[str, int] | None = None
 
     @property
     def item(self) -> RowItem | None:
@@ -349,8 +305,8 @@ class RowSlot:
         """See `Slot.bury`."""
         item = self.item
         if item is None:
-            graves = [wire.unpack(row.data, "a tombstone")[0] for row in self.snapshot.under(GRAVES)]
-            if any(until_us > now_us for until_us in graves):
+            graves = [wire.unpack(row.data, "a tombstone") for row in self.snapshot.under(GRAVES)]
+            if any(until_us > now_us and not is_refusal for until_us, *is_refusal in graves):
                 return False
             raise not_found(self.instance_id)
         if not item.record.status.is_finished:
@@ -360,8 +316,23 @@ class RowSlot:
 
     def is_buried(self, record: InstanceRecord, now_us: int) -> bool:
         """See `Slot.is_buried`."""
+        return self._grave_of(record, now_us) == []
+
+    def refuse(self, record: InstanceRecord, until_us: int) -> None:
+        """See `Slot.refuse`."""
+        self._refusal = (record.request_id, until_us)
+
+    def is_refused(self, record: InstanceRecord, now_us: int) -> bool:
+        """See `Slot.is_refused`."""
+        return self._grave_of(record, now_us) == [True]
+
+    def _grave_of(self, record: InstanceRecord, now_us: int) -> list[bool] | None:
+        """What the tombstone of this request says besides its time; None when none stands."""
         row = self.snapshot.row(grave_key(record.request_id))
-        return row is not None and bool(wire.unpack(row.data, "a tombstone")[0] > now_us)
+        if row is None:
+            return None
+        until_us, *said = wire.unpack(row.data, "a tombstone")
+        return said if until_us > now_us else None
 
     def writes(self, grace_us: int) -> list[Write]:
         """What has to be written."""
@@ -369,13 +340,17 @@ class RowSlot:
         if self._grave is not None and head is not None:
             request_id, until_us = self._grave
             return [Write(HEAD, None, head.version), Write(grave_key(request_id), wire.pack((until_us,)))]
+        if self._refusal is not None and head is not None:
+            request_id, until_us = self._refusal
+            check = Write(HEAD, None, head.version, is_check=True)  # it is for that one that it is refused
+            return [check, Write(grave_key(request_id), wire.pack((until_us, True)))]
         return self._item.writes(grace_us) if self._item is not None else []
 
 
-def task_id_of(row: Row) -> str:
-    """The task that lies in a row."""
-    task_id: str = wire.unpack(row.data, "a task")[0][0]
-    return task_id
+def _read_entry(
+    rows: Incarnation, number: int, now_us: int, tasks: tuple[str, ...], has_sends: bool, made: int = 0, *_: Any
+) -> Entry:
+    return RowEntry(rows, number, now_us, tasks, made) if has_sends else Entry(number, (), now_us, tasks)
 
 
 def _index_us(look_at_us: int | None) -> int | None:

@@ -13,15 +13,17 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from nexus_sdk.core.status import Status
 from nexus_sdk.errors import StoreUnavailable
 from nexus_sdk.store import records
 from nexus_sdk.store.listing import Position, from_cursor, matches, position_of, to_cursor
 from nexus_sdk.store.port import InboxMessage, InstanceRecord, Loaded, Query, RecordPage, StoredBatch
 from nexus_sdk.store.refusals import not_found
 from nexus_sdk.store.split import wire
+from nexus_sdk.store.split.incarnation import task_id_of
 from nexus_sdk.store.split.lazy import NotRead
 from nexus_sdk.store.split.ports import Change, T
-from nexus_sdk.store.split.row_item import Inbox, RowItem, RowSlot, task_id_of
+from nexus_sdk.store.split.row_item import Inbox, RowItem, RowSlot
 from nexus_sdk.store.split.rows import HEAD, Row, Rows, Write
 from nexus_sdk.store.split.snapshot import Snapshot, task_key
 
@@ -79,6 +81,12 @@ class RowTable:
             self._warm.pop(instance_id, None)
             snapshot = Snapshot()
         raise StoreUnavailable(f"{instance_id}: others change it all the time; {CONFLICTS_MAX} attempts were in vain.")
+
+    async def foresee(self, instance_id: str, tasks: Sequence[str]) -> None:
+        """See `Table.foresee`."""
+        snapshot = Snapshot(dict(self._warm.get(instance_id, {})))
+        await self._read(instance_id, snapshot, [HEAD, *map(task_key, tasks)])
+        self._remember(instance_id, snapshot, ())
 
     async def _run(
         self,
@@ -180,15 +188,15 @@ class RowTable:
     async def _batches(self, item: RowItem, run_id: str, after: int, last: int) -> tuple[StoredBatch, ...]:
         if last <= after:
             return ()
-        first = item.batch_key(run_id, after + 1)
-        rows = await self._range(item.record.id, first, item.batch_key(run_id, last))
+        first = item.rows.batch_key(run_id, after + 1)
+        rows = await self._range(item.record.id, first, item.rows.batch_key(run_id, last))
         return tuple(wire.batch_of(wire.unpack(row.data, "a batch")) for row in rows)
 
     async def _messages(self, item: RowItem, snapshot: Snapshot) -> tuple[InboxMessage, ...] | None:
         """The pending messages; None when they are being consumed."""
         inbox = item.inbox
         assert isinstance(inbox, Inbox)
-        keys = [item.mail_key(number) for number in dict.fromkeys(inbox.row_of.values())]
+        keys = [item.rows.mail_key(number) for number in dict.fromkeys(inbox.row_of.values())]
         await self._read(item.record.id, snapshot, keys)
         if any(snapshot.rows[key] is None for key in keys):
             return None
@@ -239,7 +247,7 @@ class RowTable:
         """The records that match, newest first; those of one moment by their ids."""
         before_us = after[0] if after is not None else None
         pending: list[tuple[int, str]] = []
-        async for portion in self._rows.newest(before_us):
+        async for portion in self._rows.newest(before_us, only_blocked=query.statuses == {Status.BLOCKED}):
             pending += portion
             whole = [entry for entry in pending if entry[0] != pending[-1][0]]
             pending = [entry for entry in pending if entry[0] == pending[-1][0]]

@@ -33,6 +33,7 @@ class Write:
         is_check: nothing is written; the row has to be as expected, or just there.
         look_at_us: where it stands in the index of what needs a look, if it does.
         created_us: where it stands in the index of all instances, if it does.
+        is_blocked: whether it stands there among the blocked ones, which are looked for often and found apart.
         may_precede: nobody asks for it before the head says so: it may be there already when the others are written.
     """
 
@@ -42,6 +43,7 @@ class Write:
     is_check: bool = False
     look_at_us: int | None = None
     created_us: int | None = None
+    is_blocked: bool = False
     may_precede: bool = False
 
     @property
@@ -76,8 +78,12 @@ class Rows(Protocol):
     async def late(self, *, before_us: int, limit: int) -> Sequence[tuple[str, str]]:
         """Instance ids and keys of rows that need a look; from an index that may lag."""
 
-    def newest(self, before_us: int | None) -> AsyncIterator[Sequence[tuple[int, str]]]:
-        """Instances by the time they were created, newest first, in portions; from an index that may lag."""
+    def newest(self, before_us: int | None, *, only_blocked: bool = False) -> AsyncIterator[Sequence[tuple[int, str]]]:
+        """Instances by the time they were created, newest first, in portions; from an index that may lag.
+
+        With `only_blocked` those that are blocked, at a cost that does not grow with the number of the others: every
+        sweep asks for them.
+        """
 
     async def heads(self, instance_ids: Sequence[str]) -> Mapping[str, Row]:
         """The heads of these instances, as far as they are there."""

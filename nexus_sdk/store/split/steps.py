@@ -5,8 +5,7 @@ The one rule: each sub-step is taken whole, and every one of them may be the las
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 from nexus_sdk.store.bell import BellBoard
@@ -23,6 +22,28 @@ Between = Callable[[str], Awaitable[None] | None]
 
 class Behind(Exception):
     """The item has sends left to be made; they come first."""
+
+
+class Step:
+    """See `SplitSteps._step`: a block that says when it begins, and that it is over unless it raised."""
+
+    __slots__ = ("_between", "_name")
+
+    def __init__(self, name: str, between: Between | None) -> None:
+        self._name = name
+        self._between = between
+
+    async def __aenter__(self) -> None:
+        await self._say("before")
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self._say("after")
+
+    async def _say(self, moment: str) -> None:
+        waiting = self._between(f"{self._name} {moment}") if self._between is not None else None
+        if waiting is not None:
+            await waiting
 
 
 class SplitSteps:
@@ -50,18 +71,9 @@ class SplitSteps:
 
     # --- sub-steps ------------------------------------------------------------------------------------------------
 
-    async def _pause(self, name: str) -> None:
-        if self.between is not None:
-            waiting = self.between(name)
-            if waiting is not None:
-                await waiting
-
-    @asynccontextmanager
-    async def _step(self, name: str) -> AsyncIterator[None]:
+    def _step(self, name: str) -> Step:
         """One write to the table or one call to a queue: taken whole, with a place to crash on either side."""
-        await self._pause(f"{name} before")
-        yield
-        await self._pause(f"{name} after")
+        return Step(name, self.between)
 
     async def _change(
         self,

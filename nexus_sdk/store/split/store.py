@@ -49,12 +49,14 @@ from nexus_sdk.store.split.looks import (
     still_held,
     task_ids,
 )
-from nexus_sdk.store.split.outbox import SplitOutbox
+from nexus_sdk.store.split.outbox import OTHERS_MAX, TASKS_MAX, Claiming, SplitOutbox
 from nexus_sdk.store.split.ports import Slot
 from nexus_sdk.store.split.rings import Ring
 
-SETTLED_MAX = 30
-"""So many deliveries are settled by the write of a turn: workers bring no more (`Capabilities.settles_max`)."""
+SETTLED_MAX = 60
+"""So many deliveries are settled by the write of a turn: workers bring no more (`Capabilities.settles_max`). They leave
+room in it for some that the turn sends, to be claimed (`DIRECT_MAX`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +131,20 @@ class SplitStore(SplitOutbox, SplitLeases):
             lambda slot: self._write(slot, commit, now_us),
             tasks=task_ids(*settled),
             delivered=task_ids(*settled),
-            fresh=[task.id for task in own],
+            fresh=[task.id for task in own[:DIRECT_MAX]],
         )
         self._board.moved(instance_id, has_new_status=written.has_new_status)
-        due_us = written.due_us if written.left is None else await self._follow(instance_id, written.left)
-        await self._ring(instance_id, written.ring_us, now_us)
-        deliveries = list(written.deliveries)
+        deliveries, due_us = list(written.deliveries), written.due_us
+        claiming = None
         if claim is not None and written.is_first:
-            left = claim.limit - sum(delivery.task.queue in claim.queues for delivery in deliveries)
-            for queue in sorted(claim.queues - {TURNS}):
-                taken, _ = await self._take(queue, left, claim.lease, now_us)
+            claiming = Claiming(claim, now_us, self._tokens(claim.lease), deliveries)
+        if written.left is not None:
+            due_us = await self._follow(instance_id, written.left, claiming)
+        await self._ring(instance_id, written.ring_us, now_us)
+        if claiming is not None:
+            for queue in sorted(claiming.claim.queues - {TURNS}):
+                taken, _ = await self._take(queue, claiming.left, claiming.claim.lease, now_us)
                 deliveries += [delivery for delivery in taken if isinstance(delivery, TaskDelivery)]
-                left -= len(taken)
         elif claim is not None:
             deliveries += await self._still_held_elsewhere(commit)
         await self._settle_others(instance_id, deliveries=settled)
@@ -160,9 +164,8 @@ class SplitStore(SplitOutbox, SplitLeases):
         has_new_status = item.record.status is not commit.record.status
         sent = item.apply(replace(commit, settles=commit.settles[:SETTLED_MAX]), now_us, self._numbers())
         deliveries: list[TaskDelivery] = []
-        if claim is not None:
-            until, tokens = until_us(claim.lease, now_us), self._tokens(claim.lease)
-            deliveries = item.claim(sent, claim, until, now_us, tokens)
+        if claim is not None and sum(len(entry.sends) for entry in item.outbox) <= TASKS_MAX:
+            deliveries = Claiming(claim, now_us, self._tokens(claim.lease)).lease(item, sent)
         has_bell = not any(isinstance(delivery, TurnDelivery) for delivery in commit.settles)
         is_told = has_bell and item.wants_turn_at_us() == before_us
         due_us = item.due_us()
@@ -188,10 +191,10 @@ class SplitStore(SplitOutbox, SplitLeases):
         await self._check_others(*list(by_instance)[:1], settles=settles)
         for instance_id, own in by_instance.items():
             settled = [delivery for delivery in settles if instance_of(delivery) == instance_id]
-            for start in range(0, len(own), DIRECT_MAX):
-                is_last = start + DIRECT_MAX >= len(own)
+            for start in range(0, len(own), OTHERS_MAX):
+                is_last = start + OTHERS_MAX >= len(own)
                 accept = partial(
-                    _accept, messages=own[start : start + DIRECT_MAX], settled=settled if is_last else (), now_us=now_us
+                    _accept, messages=own[start : start + OTHERS_MAX], settled=settled if is_last else (), now_us=now_us
                 )
                 ids = task_ids(*settled)
                 due_us = await self._change_healed("send:accept", instance_id, accept, tasks=ids, delivered=ids)

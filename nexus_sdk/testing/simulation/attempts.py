@@ -4,7 +4,7 @@ holder's; and none is counted that was given back, or forgotten that was lost.""
 from __future__ import annotations
 
 from nexus_sdk.codec import wire
-from nexus_sdk.engine.retrying import full_delay_us, rule_for
+from nexus_sdk.engine.retrying import full_delay_us, rule_for, tries_under
 from nexus_sdk.errors import HistoryCorruptedError
 from nexus_sdk.store.port import Delivery, Task, TaskDelivery
 from nexus_sdk.testing.laws import LawBroken
@@ -62,7 +62,7 @@ class Attempts:
     def _check_number(self, delivery: TaskDelivery) -> None:
         task = delivery.task
         try:
-            failed = len(wire.decode_request(task.body).failures)
+            failed = wire.decode_request(task.body).tries
         except HistoryCorruptedError:
             return  # it was damaged
         if task.attempt != failed + delivery.deliveries:
@@ -82,7 +82,7 @@ class Attempts:
         rule = rule_for(request.options.retry, request.failures[-1]) if request.failures else None
         if rule is None or rule.jitter != "none":
             return
-        failed = sum(rule_for(request.options.retry, failure) is rule for failure in request.failures)
+        failed = tries_under(request, rule)
         wanted_us, found_us = full_delay_us(rule, failed), task.not_before_us - now_us
         if found_us != wanted_us:
             where = f"law 8, {task.instance_id}: task {task.id}"

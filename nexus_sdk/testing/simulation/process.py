@@ -40,6 +40,9 @@ OFTEN_SHARE = 0.02
 SELDOM_TIMES = 3.0
 """So much likelier are faults at places that are seldom reached."""
 
+TIMES = {**dict.fromkeys(SELDOM_REACHED, SELDOM_TIMES), **dict.fromkeys(OFTEN, OFTEN_SHARE)}
+"""By place; elsewhere they are as likely as the rates say."""
+
 OUTAGES_SECONDS = (0.5, 4.0, 12.0)
 """How long the store is away from the moment that a run aims at."""
 
@@ -70,7 +73,7 @@ class Outside:
 
     def __init__(self, true: FakeClock, rates: Rates, aim: str, note: Callable[[str, str, str], None]) -> None:
         self.true = true
-        self.aim = aim
+        self.aimed_fault, _, self.aimed_place = aim.rpartition(" ")
         self.rates = rates
         self.is_calm = False
         self.away = ""
@@ -108,6 +111,9 @@ class Process:
         clock: what it takes for the time.
         on_crash: called when it dies of a fault; without it, it never does.
         build: of the code it runs, for a worker; a client has none.
+
+    Attributes:
+        rates: how likely what is.
     """
 
     def __init__(
@@ -123,8 +129,10 @@ class Process:
         self.clock = clock
         self.build = build
         self.has_crashed = False
-        self._crash = "crash" if build else "client crash"
-        self._crash_rate = outside.rates.crash if build else outside.rates.client_crash
+        self.rates = outside.rates
+        crash = "crash" if build else "client crash"
+        self._crashes = (f"{crash} before", f"{crash} after")
+        self._crash_rate = self.rates.crash if build else self.rates.client_crash
         self._outside = outside
         self._chance = Random(f"{seed}/{name}/faults")
         self._latency = Random(f"{seed}/{name}/latency")
@@ -133,9 +141,13 @@ class Process:
 
     async def at(self, point: Point) -> None:
         """See `Faults.at`."""
-        what, moment = point.what, "after" if point.is_done else "before"
-        await self._late(what)
-        if self.build and self._is_aimed_at("pause", what):
+        outside, rates, what = self._outside, self.rates, point.what
+        if outside.is_calm and not (outside.away or self.clock.is_stopped or self.has_crashed):
+            return
+        if rates.latency and not outside.is_calm and self._latency.random() < rates.latency:
+            await self._late(what)
+        is_aimed = what == outside.aimed_place
+        if is_aimed and self.build and self._is_aimed_at("pause"):
             self.pause(self._chance.choice(PAUSES_SECONDS))
         while self.clock.is_stopped and not self.has_crashed:
             self.note("pause", what)
@@ -144,15 +156,15 @@ class Process:
             await waiting
         if self.has_crashed:
             await die()
-        if self._is_aimed_at("outage", what):
-            self._outside.begin_outage(self._chance.choice(OUTAGES_SECONDS))
-        if self._outside.is_away(what):
+        if is_aimed and self._is_aimed_at("outage"):
+            outside.begin_outage(self._chance.choice(OUTAGES_SECONDS))
+        if outside.away and outside.is_away(what):
             self.note("outage", what)
             raise StoreUnavailable("the store is away.")
-        rates = self.rates
-        if self._strikes_once(f"fail {moment}", what, rates.fail_after if point.is_done else rates.fail_before):
+        failure, rate = ("fail after", rates.fail_after) if point.is_done else ("fail before", rates.fail_before)
+        if self._strikes_once(failure, what, rate):
             raise StoreUnavailable(f"a fault was drawn {point}.")
-        if self._on_crash is not None and self._strikes_once(f"{self._crash} {moment}", what, self._crash_rate):
+        if self._on_crash is not None and self._strikes_once(self._crashes[point.is_done], what, self._crash_rate):
             self.crash()
             await die()
 
@@ -203,40 +215,32 @@ class Process:
         """A fault has struck."""
         self._outside.note(fault, where, self.name)
 
-    @property
-    def rates(self) -> Rates:
-        """How likely what is."""
-        return self._outside.rates
-
     def _strikes_once(self, fault: str, where: str, rate: float) -> bool:
         """The same for those of which a run has only so many; what the run aims at is likelier."""
         outside = self._outside
         if outside.faults_left <= 0:
             return False
-        if self._is_aimed_at(fault, where):
+        if where == outside.aimed_place and self._is_aimed_at(fault):
             self.note(fault, where)
             return True
-        times = OFTEN_SHARE if where in OFTEN else SELDOM_TIMES if where in SELDOM_REACHED else 1.0
-        struck = self.strikes(fault, where, rate * times)
+        struck = self.strikes(fault, where, rate * TIMES.get(where, 1.0))
         outside.faults_left -= struck
         return struck
 
-    def _is_aimed_at(self, fault: str, where: str) -> bool:
-        outside, rate = self._outside, self.rates.aimed
-        if outside.aim != f"{fault} {where}" or outside.is_calm or outside.faults_left <= 0:
+    def _is_aimed_at(self, fault: str) -> bool:
+        """Whether this fault strikes now, at the place that the run aims at."""
+        outside = self._outside
+        if outside.aimed_fault != fault or outside.is_calm or outside.faults_left <= 0:
             return False
-        struck = self._chance.random() < rate
+        struck = self._chance.random() < self.rates.aimed
         outside.faults_left -= struck
         return struck
 
     async def _late(self, what: str) -> None:
-        rates = self.rates
-        if self._outside.is_calm or not rates.latency or self._latency.random() >= rates.latency:
-            return
         self._outside.note("latency", what, "")
         true = self._outside.true
         done = asyncio.get_running_loop().create_future()
-        when_us = true.now_us() + round(self._latency.random() ** 3 * rates.latency_seconds * 1_000_000)
+        when_us = true.now_us() + round(self._latency.random() ** 3 * self.rates.latency_seconds * 1_000_000)
         call = true.call_at(when_us, lambda: None if done.done() else done.set_result(None), is_background=True)
         try:
             await done

@@ -133,6 +133,8 @@ def _damaged(seen: Seen, told_of: Collection[str], now_us: int) -> Iterator[str]
     is_waiting = not seen.item.inbox and (record.wake_at_us is None or record.wake_at_us > now_us)
     if not (record.status.is_finished or record.status.is_held or is_waiting):
         yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}) and is {record.status}, with work to do"
+    if record.status.is_held and any(message.id.startswith("terminate:") for message in seen.item.inbox.values()):
+        yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}), was to be terminated, and is {record.status}"
 
 
 def _look_at_us(item: Item, state: TaskState) -> int:

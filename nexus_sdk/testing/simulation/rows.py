@@ -47,6 +47,10 @@ class RowShelf(LaggingShelf):
         """See `Table.change`."""
         return await self.row_table.change(instance_id, change, tasks=tasks, fresh=fresh)
 
+    async def foresee(self, instance_id: str, tasks: Sequence[str]) -> None:
+        """See `Table.foresee`."""
+        await self.row_table.foresee(instance_id, tasks)
+
     async def load(self, instance_id: str, *, run_id: str | None = None, after: int = 0) -> Loaded:
         """See `Table.load`."""
         return await self.row_table.load(instance_id, run_id=run_id, after=after)
@@ -79,6 +83,7 @@ class RowShelf(LaggingShelf):
 
     def written(self, instance_id: str, writes: Sequence[Write]) -> None:
         """Rows were written: the item is read from them."""
+        self.changes_count += 1
         mirror = self._seen_in.get(instance_id)
         head = next((write for write in writes if write.key == HEAD and not write.is_check), None)
         if head is not None and head.data is None:
@@ -95,6 +100,7 @@ class RowShelf(LaggingShelf):
 
     def write_back(self, instance_id: str) -> None:
         """The item was damaged: so are its rows."""
+        super().write_back(instance_id)
         self._seen_in[instance_id].write_back()
         self.row_table.forget(instance_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import cast
@@ -96,10 +96,10 @@ class SimulatedSplitStore(SplitMemoryStore):
     def __init__(
         self, plan: Plan, true: FakeClock, note: Callable[[str, str], None], on_write: Callable[[], None]
     ) -> None:
-        async def between(name: str) -> None:
+        def between(name: str) -> Awaitable[None] | None:
             if name.endswith(" after"):
                 on_write()
-            await at_sub_step(name)
+            return at_sub_step(name)
 
         cloud = CLOUDS.get(plan.profile)
         chance = Random(f"{plan.seed}/lag")
@@ -167,11 +167,13 @@ class LaggingShelf(ItemShelf):
     Attributes:
         rows_max: so many rows a change may come to; None: it is not looked at.
         most_rows: so many the largest one came to.
+        changes_count: so often something may have changed.
     """
 
     lag_us = 5_000_000
     rows_max: int | None = None
     most_rows = 0
+    changes_count = 0
 
     def __init__(self, chance: Random, rate: float, true: FakeClock, note: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -194,6 +196,7 @@ class LaggingShelf(ItemShelf):
         self, instance_id: str, change: Change[T], *, tasks: Sequence[str] = (), fresh: Sequence[str] = ()
     ) -> T:
         """See `Table.change`."""
+        self.changes_count += 1
         if self.rows_max is None:
             return await super().change(instance_id, change)
         before = Footprint.of(self.item(instance_id))
@@ -205,6 +208,7 @@ class LaggingShelf(ItemShelf):
 
     def write_back(self, instance_id: str) -> None:
         """The item was changed by hand: here it is the truth itself."""
+        self.changes_count += 1
 
     async def list(self, query: Query, *, limit: int, cursor: str | None = None) -> RecordPage:
         """See `Store.list`."""
@@ -273,6 +277,11 @@ def open_simulated(
     bytes_max = min(plan.payload_bytes_max, store.capabilities.payload_bytes_max)
     store.capabilities = replace(store.capabilities, payload_bytes_max=bytes_max)
     return store
+
+
+def changes_of(store: MemoryStores) -> int | None:
+    """How often something in it may have changed; None when it does not count."""
+    return store.table.changes_count if isinstance(store, SimulatedSplitStore) else None
 
 
 def queue_of(store: MemoryStores) -> UnrulyQueue | None:

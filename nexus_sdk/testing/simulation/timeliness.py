@@ -1,4 +1,4 @@
-"""What must hold about time in a history: nothing begins early, what was in time counts, and nobody oversleeps."""
+"""What must hold about time in a history: nothing begins early, and what was in time counts."""
 
 from __future__ import annotations
 
@@ -6,32 +6,36 @@ from collections.abc import Iterator, Mapping
 
 from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
-from nexus_sdk.replay.laws import Deadlines, Run
-from nexus_sdk.store.port import InstanceRecord
+from nexus_sdk.replay.laws import Deadlines
 
 
-def breaches_of_time(record: InstanceRecord, run: Run, accepted_us: Mapping[str, int]) -> Iterator[str]:
-    """Law 8 and what belongs to it, for the present run.
+class Timeliness:
+    """Law 8 and what belongs to it, for one run: a fold over its batches. That nobody oversleeps is told by
+    `replay.laws`.
 
     Args:
-        record: of the instance.
-        accepted_us: when each of its messages was accepted, by id.
+        instance_id: whose run it is.
+        accepted_us: when each message of the instance was accepted, by id.
     """
-    deadlines = Deadlines()
-    for batch in run.batches:
-        yield from _order(record.id, batch, deadlines, accepted_us)
+
+    def __init__(self, instance_id: str, accepted_us: Mapping[str, int]) -> None:
+        self._id = instance_id
+        self._accepted_us = accepted_us
+        self._deadlines = Deadlines()
+        self._start_at_us: int | None = None
+
+    def breaches(self, batch: Batch) -> Iterator[str]:
+        """What the next batch breaks."""
+        yield from _order(self._id, batch, self._deadlines, self._accepted_us)
+        stamp_us = batch.header.stamped_at_us
         for event in batch.events:
-            deadlines.fold(event, batch.header.stamped_at_us)
-            start_at_us = run.created.start_at_us if run.created is not None else None
-            if isinstance(event, e.WorkflowStarted) and start_at_us is not None:
-                early_us = start_at_us - batch.header.stamped_at_us
+            self._deadlines.fold(event, stamp_us)
+            if isinstance(event, e.WorkflowCreated):
+                self._start_at_us = event.start_at_us
+            elif isinstance(event, e.WorkflowStarted) and self._start_at_us is not None:
+                early_us = self._start_at_us - stamp_us
                 if early_us > 0:
-                    yield f"law 8, {record.id}: it began {early_us} µs early"
-    if record.status.is_finished or record.status.is_held:
-        return
-    soonest_us = max(min(deadlines.due_us.values(), default=0), record.updated_us)  # what is overdue is due now
-    if deadlines.due_us and (record.wake_at_us is None or record.wake_at_us > soonest_us):
-        yield f"law 8, {record.id}: it is to be woken at {record.wake_at_us}, and something is due at {soonest_us}"
+                    yield f"law 8, {self._id}: it began {early_us} µs early"
 
 
 def _order(id: str, batch: Batch, before: Deadlines, accepted_us: Mapping[str, int]) -> Iterator[str]:

@@ -38,8 +38,8 @@ from nexus_sdk.testing.laws import LawBroken, Run, breaches
 from nexus_sdk.testing.simulation.attempts import Attempts
 from nexus_sdk.testing.simulation.bounds import Written, breaches_of_sizes, written_by
 from nexus_sdk.testing.simulation.coverage import Coverage, status_change
-from nexus_sdk.testing.simulation.stores import MemoryStores
-from nexus_sdk.testing.simulation.timeliness import breaches_of_time
+from nexus_sdk.testing.simulation.stores import MemoryStores, changes_of
+from nexus_sdk.testing.simulation.timeliness import Timeliness
 
 
 @dataclass(slots=True)
@@ -62,6 +62,15 @@ class Seen:
     """What of it was damaged: see `damage`."""
     damaged_run: str = ""
     """The run of which a batch was."""
+
+    timeliness: dict[str, Timeliness] = field(default_factory=dict)
+    """By run."""
+
+    def timeliness_of(self, run_id: str) -> Timeliness:
+        """Of one of its runs."""
+        if run_id not in self.timeliness:
+            self.timeliness[run_id] = Timeliness(self.item.record.id, self.accepted_us)
+        return self.timeliness[run_id]
 
     @property
     def ordered(self) -> list[Run]:
@@ -102,6 +111,8 @@ class Witness:
         self._damaged_after: dict[str, int] = {}
         """Of each run that was damaged: how many workers there had been by then."""
         self._requests: set[tuple[str, str]] = set()
+        self._looked_at: int | None = None
+        """How often the store had changed at the last look."""
         self.coverage = coverage
         self._on_change = on_change
 
@@ -111,6 +122,10 @@ class Witness:
         Raises:
             LawBroken: something does not hold.
         """
+        changes = changes_of(self.store)
+        if changes is not None and changes == self._looked_at:
+            return
+        self._looked_at = changes
         items: dict[str, Item] = cast("Any", self.store)._items
         for id, item in list(items.items()):
             seen = self._by_id.get(id)
@@ -212,7 +227,8 @@ class Witness:
         said: list[str] = []
         if not seen.damaged:
             said += breaches(self._whole(record), seen.ordered)
-            said += breaches_of_time(record, seen.present, seen.accepted_us)
+            for batch in fresh:
+                said += seen.timeliness_of(batch.header.run_id).breaches(batch)
         if said:
             raise LawBroken("\n".join(said))
 

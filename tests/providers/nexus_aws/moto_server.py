@@ -1,12 +1,14 @@
 """DynamoDB, SQS and S3 in one process: moto, made atomic by one lock, on the clock of whoever asks.
 
 Plain moto is not atomic under threads. Each request of ours says what time it is, so that what SQS delays and hides
-follows the fake clock of the test. Run as a script: ``python moto_server.py PORT``; it ends with its standard input.
+follows the fake clock of the test. It counts all messages of a queue three times for each that is sent, and asks the
+clock for each of them: here once. Run as a script: ``python moto_server.py PORT``; it ends with its standard input.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import json
 import os
@@ -18,6 +20,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+import moto.backends
 import moto.sqs.models
 from moto.dynamodb.models.table import Table
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -26,6 +29,8 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 _app = DomainDispatcherApplication(create_backend_app)
 _lock = threading.RLock()
 _now_us = 0
+_snapshots: dict[int, Table] = {}
+"""Of this request, by table."""
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -49,6 +54,22 @@ def _is_visible(message: Any) -> bool:
     return bool(
         _milliseconds() >= message.visible_at
     )  # moto lets it be seen a moment later, and our clock stands still
+
+
+def _waiting(queue: Any) -> list[Any]:
+    """The messages that may be received now."""
+    now = _milliseconds()
+    return [each for each in queue._messages if now >= each.visible_at and now >= each.delayed_until]
+
+
+def _count_delayed(queue: Any) -> int:
+    now = _milliseconds()
+    return sum(now < each.delayed_until for each in queue._messages)
+
+
+def _count_hidden(queue: Any) -> int:
+    now = _milliseconds()
+    return sum(now < each.visible_at for each in queue._messages)
 
 
 def locked(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -76,17 +97,20 @@ def _answer(environ: dict[str, Any], start: Any) -> list[bytes]:
     global _now_us
     with _lock:
         _now_us = int(environ.get("HTTP_X_NEXUS_NOW_US", 0))
+        _snapshots.clear()
         return [b"".join(_app(environ, start))]
 
 
 def _snapshot(table: Table, memo: Any) -> Table:
     """What moto puts back when a transaction fails: it copies the table for each of its rows, and all that is in it.
 
-    Rows are replaced and never changed here, so the rows themselves need no copies.
+    One copy is enough: all are made before anything is written. Rows are replaced and never changed here, so the rows
+    themselves need no copies.
     """
-    copied = copy.copy(table)
-    copied.items = defaultdict(dict, {key: copy.copy(rows) for key, rows in table.items.items()})
-    return copied
+    if id(table) not in _snapshots:
+        copied = _snapshots[id(table)] = copy.copy(table)
+        copied.items = defaultdict(dict, {key: copy.copy(rows) for key, rows in table.items.items()})
+    return _snapshots[id(table)]
 
 
 def _end_with_input() -> None:
@@ -99,5 +123,14 @@ if __name__ == "__main__":
     moto.sqs.models.unix_time_millis = _milliseconds
     Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
     moto.sqs.models.Message.visible = property(_is_visible)  # type: ignore[assignment,method-assign]
+    for name, count in (
+        ("messages", _waiting),
+        ("approximate_number_of_messages_delayed", _count_delayed),
+        ("approximate_number_of_messages_not_visible", _count_hidden),
+    ):
+        setattr(moto.sqs.models.Queue, name, property(count))
+    importlib.import_module("moto_types")  # beside this script
+    modules = frozenset(moto.backends.list_of_moto_modules())
+    moto.backends.list_of_moto_modules = lambda: modules  # it reads a directory for each request
     threading.Thread(target=_end_with_input, daemon=True).start()
     run_simple("127.0.0.1", int(sys.argv[1]), locked, threaded=True, request_handler=QuietHandler)

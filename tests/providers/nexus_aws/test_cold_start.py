@@ -9,6 +9,7 @@ from benchmarks import aws_cold_start
 pytestmark = pytest.mark.component
 
 HEAVY = {"aioboto3", "aiobotocore", "boto3", "botocore", "cloudpickle", "pydantic", "rich", "sqlite3", "structlog"}
+HEAVY |= {"zipfile"}  # comes with importlib.metadata, which reads what is said of each installed package
 
 
 def test_the_first_turn_of_a_cold_function_loads_nothing_heavy(

@@ -256,13 +256,15 @@ def test_an_empty_batch_is_no_trouble(handler: Function) -> None:
     assert handler({"Records": []}, Invocation()) == ALL_DONE
 
 
-def test_a_message_of_somebody_else_is_dropped_and_the_others_are_worked_off(
+def test_a_message_of_somebody_else_is_left_to_the_dead_letters_and_the_others_are_worked_off(
     cloud: Cloud, store: AwsStore, handler: Function
 ) -> None:
     start(handler, "it", n=1)
     batch = bell(cloud, store, "it")
-    foreign = [{**batch["Records"][0], "messageId": f"f-{n}", "body": body} for n, body in enumerate(("hi", "{}", "3"))]
-    assert handler({"Records": [*foreign, *batch["Records"]]}, Invocation()) == ALL_DONE
+    bodies = ("hi", "{}", "3", "[1, 2, 3, 4, 5, 6]")
+    foreign = [{**batch["Records"][0], "messageId": f"f-{n}", "body": body} for n, body in enumerate(bodies)]
+    answer = handler({"Records": [*foreign, *batch["Records"]]}, Invocation())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": f"f-{n}"} for n in range(len(bodies))]}
     assert status(handler, "it") == "running"
     assert BEGINNINGS == ["it"]
 

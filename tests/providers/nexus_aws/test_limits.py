@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from nexus_aws import limits
 from nexus_aws.call import AwsError
-from nexus_aws.sqs import batches, seconds_until
+from nexus_aws.sqs import DEAD, batches, seconds_until
+from nexus_aws.store import AwsStore
 from nexus_sdk.core.status import Status
 from nexus_sdk.store.port import TURNS, Claim, Lease, TaskDelivery
 from nexus_sdk.store.split.rings import Ring
@@ -174,8 +175,51 @@ async def test_a_dead_letter_of_a_bell_rings_again_and_one_of_a_task_is_its_fail
     assert before.status is Status.RUNNING
 
 
+FOREIGN = ("hello", "{}", "[1, 2, 3, 4, 5, 6]", '["a"]', "[" * 5_000, '["a", "", 0, 0, 1, "another queue"]')
+
+
+async def put_foreign(cloud: Cloud, store: AwsStore, queue: str, bodies: Sequence[str]) -> None:
+    url = await store.sqs._url(queue)
+    for body in bodies:
+        await cloud("sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body})
+
+
+async def test_messages_of_somebody_else_are_told_of_and_left_and_keep_nobody_from_his_own(cloud: Cloud) -> None:
+    told: list[str] = []
+    store = cloud.stores(say=lambda level, event, fields: told.append(event))()
+    await put_foreign(cloud, store, "work", FOREIGN)
+    await started(store, "a", task("a"))
+    found = [held.task.id for _ in range(3) for held in await receive_tasks(store)]
+    assert found == ["run-1/0"]
+    assert len(told) == len(FOREIGN)
+    assert all("[NX401]" in each and "is not one of this store's" in each for each in told)
+    assert "another queue" in told[-1]
+    cloud.requests.clear()
+    assert await receive_tasks(store, now_us=at(20)) == []
+    assert cloud.requests["DeleteMessage"] + cloud.requests["DeleteMessageBatch"] == 0
+
+
+async def test_dead_letters_of_somebody_else_keep_the_sweep_from_nothing(cloud: Cloud) -> None:
+    """There are more of them than one request gives."""
+    told: list[str] = []
+    store = cloud.stores(say=lambda level, event, fields: told.append(event))()
+    await store.receive([TURNS], limit=1, lease=ANNA, now_us=T0)
+    await started(store, "a", task("a"))
+    bodies = [f"{body}{' ' * number}" for number in range(4) for body in FOREIGN[:5]]
+    await put_foreign(cloud, store, DEAD, bodies)
+    letter = ["a", "run-1/0", 1, 0, 1, "work"]
+    await put_foreign(cloud, store, DEAD, [json.dumps(letter)])
+    await store.due(before_us=at(1), limit=10)
+    (held,) = await receive_tasks(store, now_us=at(2))
+    assert "nobody answered" in held.dead_letter
+    assert len(told) == len(bodies)
+    now.set(at(120))
+    assert len(await store.sqs._messages(DEAD, 1, 10)) == 10  # they lie there
+    await store.due(before_us=at(240), limit=10)
+    assert len(told) == len(bodies)  # each is told of once
+
+
 async def test_what_is_missing_is_made_by_whoever_comes_first(cloud: Cloud) -> None:
-    from nexus_aws.store import AwsStore
     from nexus_sdk.errors import InstanceNotFound
 
     store = AwsStore("not-there-yet", "not-there-yet", cloud)

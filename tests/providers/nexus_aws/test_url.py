@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from nexus_aws import open_store
+from nexus_aws.aio import SharedCall
+from nexus_aws.call import BotoCall
+from nexus_aws.lean import LeanCall
 from nexus_sdk.errors import StoreError
 from nexus_sdk.store import open as opening
 
@@ -31,6 +35,37 @@ def test_a_url_opens_a_store_through_the_entry_point() -> None:
 def test_a_url_that_makes_no_sense_says_why(url: str, why: str) -> None:
     with pytest.raises(StoreError, match=why):
         open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "region"),
+    [
+        ("dynamodb://orders?region=eu-west-1", {"AWS_REGION": "us-east-1"}, "eu-west-1"),
+        ("dynamodb://orders", {"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-north-1"),
+        ("dynamodb://orders", {"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}, "us-west-2"),
+        ("dynamodb://orders", {}, "ap-south-1"),  # the profile's
+    ],
+)
+@pytest.mark.parametrize("where", ["elsewhere", "in a function"])
+def test_the_region_is_the_urls_or_the_environments_or_the_profiles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, variables: dict[str, str], region: str, where: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    profile = tmp_path / "config"
+    profile.write_text("[default]\nregion = ap-south-1\n")
+    own = {"AWS_CONFIG_FILE": str(profile), "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"}
+    if where == "in a function":
+        own["AWS_LAMBDA_FUNCTION_NAME"] = "orders"
+    for name, value in (own | variables).items():
+        monkeypatch.setenv(name, value)
+    call = open_store(url)._call
+    threads = call._threads if isinstance(call, SharedCall) else call
+    assert isinstance(threads, BotoCall)
+    assert threads.client("dynamodb").meta.region_name == region
+    assert threads.client("dynamodb").meta.endpoint_url == f"https://dynamodb.{region}.amazonaws.com"
+    if isinstance(threads, LeanCall):
+        assert threads._base("dynamodb") == f"https://dynamodb.{region}.amazonaws.com"
 
 
 def test_a_missing_sdk_names_the_extra() -> None:

@@ -1,0 +1,99 @@
+"""`nexus deploy`: build a program, look at what would change, and change it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nexus_sdk.building.platform import Deployed, Deployment, Plan
+from nexus_sdk.building.rehearsal import rehearse
+from nexus_sdk.cli import output
+from nexus_sdk.cli.access import JsonOption
+from nexus_sdk.cli.commands.build import built
+from nexus_sdk.cli.deploying import (
+    NameOption,
+    OptionOption,
+    PlatformArgument,
+    ProgramArgument,
+    Request,
+    SetOption,
+    StageOption,
+    put_changes,
+    requested,
+    size_text,
+)
+from nexus_sdk.cli.mistakes import told
+
+
+@told
+def deploy(
+    platform: PlatformArgument,
+    program: ProgramArgument,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would change.")] = False,
+    name: NameOption = None,
+    stage: StageOption = "dev",
+    variables: SetOption = None,
+    options: OptionOption = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Do not try the new code on the instances that run.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Deploy an app, or bring what is deployed up to date."""
+    request = requested(platform, program, name, stage, variables, options)
+    with tempfile.TemporaryDirectory(prefix="nexus-deploy-") as folder:
+        archive = built(request, Path(folder))
+        output.say(f"Built {size_text(archive.packed_bytes)}.")
+        deployment = request.platform.deployment(request.program, request.settings, archive)
+        if plan:
+            _put_plan(deployment.plan(), request, is_json=json)
+            return
+        if not unchecked:
+            _try_on_running(deployment, request)
+        done = deployment.apply(lambda line: output.say(line))
+    _put_deployed(done, request, is_json=json)
+
+
+def _try_on_running(deployment: Deployment, request: Request) -> None:
+    """Replay what runs with the new code, before anything is changed."""
+    store_url = deployment.store_url()
+    if store_url is None:
+        return
+    tried = rehearse(request.program.app, store_url)
+    if tried.number:
+        output.say(f"{tried.number} instances that run go on with this code.")
+    if tried.is_cut:
+        output.say("There are more; only the newest were tried.")
+
+
+def _put_plan(plan: Plan, request: Request, *, is_json: bool) -> None:
+    if is_json:
+        said = {"title": plan.title, "place": plan.place, "is_new": plan.is_new}
+        output.put_json({**said, "changes": [change.as_json() for change in plan.changes]})
+        return
+    if not plan.changes:
+        output.put(f"{plan.title} ({plan.place}): nothing would change.")
+        return
+    count = len(plan.changes)
+    what = f"would be created, with {count} resources" if plan.is_new else f"{count} resources would change"
+    output.put(f"{plan.title} ({plan.place}): {what}")
+    put_changes(list(plan.changes))
+    output.say(f"Next: {request.command('deploy')}")
+
+
+def _put_deployed(done: Deployed, request: Request, *, is_json: bool) -> None:
+    if is_json:
+        said = {"title": done.title, "place": done.place, "url": done.url or None, "store": done.store}
+        output.put_json({**said, "outputs": dict(done.outputs)})
+        return
+    output.put(f"{done.title} is deployed ({done.place}).")
+    if done.url:
+        output.put(f"URL    {done.url}")
+    output.put(f"store  {done.store}")
+    workflow = min({name for name, _ in request.program.app.registry.workflows}, default="WORKFLOW")
+    output.say(f"Next: nexus start {request.program.module}:{workflow} --store '{done.store}' --wait")
+    if done.request:
+        output.say(f"or:   {done.request}")
