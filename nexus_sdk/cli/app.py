@@ -55,11 +55,11 @@ COMMANDS: Mapping[str, Entry] = {
     "purge": Entry("purge:purge", "Erase finished instances with their histories."),
     "replay": Entry("replay:replay", "Replay a recorded history with this code."),
     "lint": Entry("lint:lint", "Find what would not replay in workflows and their helpers."),
+    "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, or verify stored histories."),
     "build": Entry("build:build", "Build what is deployed: a zip and a template."),
     "deploy": Entry("deploy:deploy", "Deploy an app, or bring what is deployed up to date."),
     "destroy": Entry("destroy:destroy", "Take away what is deployed."),
     "cost": Entry("cost:commands", "Estimate what a workflow costs on a cloud, beside what else there is."),
-    "doctor": Entry("doctor:doctor", "Look at versions, extras and the store, or verify stored histories."),
 }
 
 

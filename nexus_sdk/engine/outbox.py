@@ -113,7 +113,8 @@ def _child(record: InstanceRecord, event: e.ChildScheduled, *, now_us: int) -> S
     new = new_instance(start, run_id=run_id, turn_id=run_id, now_us=now_us)
     taken = Failure(
         "InstanceExists",
-        f"another instance has the id {event.instance_id!r}",
+        f"another instance has the id {event.instance_id!r}. Where an earlier {record.id!r} left it, which was purged: "
+        f"purge it, too. Otherwise give the child an id that is free: .options(id=…).",
         lineage=("nexus_sdk.errors:InstanceExists",),
         code=InstanceExists.code,
         retryable=False,

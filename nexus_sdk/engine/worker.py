@@ -239,7 +239,7 @@ class Worker:
 
     async def _receive(self, queues: tuple[str, ...], now_us: int) -> Received:
         is_for_turns = TURNS in queues
-        limit = self._options.turns_max - len(self._moving) if is_for_turns else self._slots_free()
+        limit = self._options.turns_max - len(self._moving) if is_for_turns else self._slots_to_fill()
         if limit <= 0 or self._is_draining:
             self._is_starved = True  # whatever becomes free from now on rings
             return Received()
@@ -284,6 +284,13 @@ class Worker:
 
     def _slots_free(self) -> int:
         return self._options.concurrency - len(self._held) - self._claimed
+
+    def _slots_to_fill(self) -> int:
+        """How many of the free slots may be filled from the queues. Each turn that is under way will ask for one
+        activity, most likely, and claims it where a slot is left: that saves it the way through the queue.
+        """
+        free = self._slots_free()
+        return free - min(len(self._moving), free // 2)
 
     def _claim(self, wanted: int) -> Claim | None:
         """A claim for up to so many tasks. Until it is given back to `_unclaim`, nothing else takes their slots."""

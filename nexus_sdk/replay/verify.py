@@ -20,7 +20,7 @@ from nexus_sdk.codec import wire
 from nexus_sdk.codec.integrity import ALTERED, check_batch, check_encoded
 from nexus_sdk.core.history import EVENT_BYTES, Batch
 from nexus_sdk.errors import HistoryCorruptedError, InstanceNotFound, SchemaOutdated, StoreUnavailable
-from nexus_sdk.replay.laws import Run, breaches
+from nexus_sdk.replay.laws import ExaminedRun, breaches_of
 from nexus_sdk.store.port import InstanceRecord, Loaded, Query, Store, StoredBatch
 
 FETCHED_MAX = 16
@@ -146,15 +146,16 @@ class _Verification:
         self.damages: list[Damage] = []
         self._store = store
         self._id = instance_id
-        self._runs: list[Run] = []  # the oldest first
+        self._runs: list[ExaminedRun] = []  # the oldest first
         self._erased = 0
 
     def result(self) -> Verified:
         """What has come of it."""
-        batches = [batch for run in self._runs for batch in run.batches]
-        events = sum(len(batch.events) for batch in batches)
-        size = sum(batch.value_bytes for batch in batches) + EVENT_BYTES * events
-        return Verified(self._id, len(self._runs), len(batches), events, size, self._erased, tuple(self.damages))
+        runs = self._runs
+        events = sum(run.events for run in runs)
+        size = sum(run.value_bytes for run in runs) + EVENT_BYTES * events
+        batches = sum(run.batches for run in runs)
+        return Verified(self._id, len(runs), batches, events, size, self._erased, tuple(self.damages))
 
     async def take_all(self) -> None:
         """Look at everything."""
@@ -165,7 +166,7 @@ class _Verification:
         await self._take_record(record)
         await self._take_inbox(loaded)
         if is_whole:  # the laws are about what was written
-            self.damages += [Damage(_law_in_words(said)) for said in breaches(record, self._runs)]
+            self.damages += [Damage(_law_in_words(said)) for said in breaches_of(record, self._runs)]
 
     # --- histories --------------------------------------------------------------------------------------------------
 
@@ -185,29 +186,37 @@ class _Verification:
             number, run_id = number - 1, previous_id
             loaded = await self._store.load(self._id, run_id=previous_id)
 
-    async def _take_run(self, loaded: Loaded, number: int, run_id: str) -> Run:
+    async def _take_run(self, loaded: Loaded, number: int, run_id: str) -> ExaminedRun:
         """A run, up to where it is damaged. What comes behind that is not looked at: nothing vouches for it."""
-        record, run = loaded.record, Run(run_id, [])
+        run = ExaminedRun(run_id)
+        before: Batch | None = None
         apart: dict[bytes, int] = {}
         for stored in loaded.batches:
             try:
-                batch, digests = self._read(stored, run_id, run.batches[-1] if run.batches else None)
+                before, digests = self._read(stored, run_id, before)
             except HistoryCorruptedError as error:
                 self.damages.append(Damage(_without_dot(error), error.hint, number, run_id, stored.number))
                 return run
-            run.batches.append(batch)
+            run.take(before)
             apart |= {digest: stored.number for digest in digests if digest not in apart}
-        if not run.batches:
-            self._tell("none of its batches is there", number, run_id)
-        elif run_id == record.run_id and run.batches[-1].header.number != record.last_batch:
-            last = run.batches[-1].header.number
-            self._tell(f"the record says that {record.last_batch} were written, this is the last", number, run_id, last)
-        elif run_id == record.run_id and run.batches[-1].hash != record.last_hash:
-            last = run.batches[-1].header.number
-            self._tell("the hash is not the one that the record has", number, run_id, last)
+        self._take_end(loaded.record, run, number)
         for digest, what in (await self._missing(apart)).items():
             self._tell(what, number, run_id, apart[digest])
         return run
+
+    def _take_end(self, record: InstanceRecord, run: ExaminedRun, number: int) -> None:
+        """What the record says of the last batch of the present run."""
+        if run.last is None:
+            self._tell("none of its batches is there", number, run.run_id)
+            return
+        if run.run_id != record.run_id:
+            return
+        last = run.last.number
+        if last != record.last_batch:
+            said = f"the record says that {record.last_batch} were written, this is the last"
+            self._tell(said, number, run.run_id, last)
+        elif run.last_hash != record.last_hash:
+            self._tell("the hash is not the one that the record has", number, run.run_id, last)
 
     def _read(self, stored: StoredBatch, run_id: str, before: Batch | None) -> tuple[Batch, Sequence[bytes]]:
         batch = wire.decode_batch(stored.data)

@@ -67,8 +67,8 @@ def point_of_sub_step(name: str) -> Point:
 class Faults(Protocol):
     """What happens at the points, one after another."""
 
-    async def at(self, point: Point) -> None:
-        """Return to let it go on; raise `StoreUnavailable`; or call `die`."""
+    def at(self, point: Point) -> Awaitable[None] | None:
+        """Nothing lets it go on; what is awaited lets it go on, raises `StoreUnavailable`, or calls `die`."""
 
     @property
     def has_crashed(self) -> bool:
@@ -250,7 +250,8 @@ class FaultyStore:
 
     async def _pass(self, verb: str, call: Coroutine[Any, Any, T]) -> T:
         try:
-            await self._faults.at(point(verb, False))
+            if (waiting := self._faults.at(point(verb, False))) is not None:
+                await waiting
             token = _calling.set(self._faults)
             try:
                 reply = await call
@@ -258,7 +259,8 @@ class FaultyStore:
                 _calling.reset(token)
         finally:
             call.close()  # where it was not begun
-        await self._faults.at(point(verb, True))
+        if (waiting := self._faults.at(point(verb, True))) is not None:
+            await waiting
         return reply
 
     async def _alive(self, call: Coroutine[Any, Any, T]) -> T:

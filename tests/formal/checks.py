@@ -23,6 +23,8 @@ CHECKS: Mapping[str, Mapping[str, str]] = {
     "Split-runs.cfg": {"Events": '{"e1"}', "FaultKinds": '{"crash", "stall", "queue"}'},
     "Split-sends-liveness.cfg": {"FaultsMax": "2"},
     "Split-timers-liveness.cfg": {"FaultsMax": "2", "Activities": "{1}"},
+    "Children-purges.cfg": {"Operations": "{1, 2}", "RewindsMax": "0"},
+    "Children-liveness.cfg": {"StrangersMax": "1"},
 }
 """Each configuration, and what is larger in the nightly run."""
 
@@ -107,6 +109,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "peerForgets": Mutant("Split-outbox.cfg", "SendsAreMadeOnce", "a repeated send is accepted again"),
     "noHeal": Mutant("Split-sends-liveness.cfg", LIVE, "nobody makes a dead committer's sends"),
     "noSweep (split)": Mutant("Split-sends-liveness.cfg", LIVE, "nobody puts lost messages again"),
+    "noTombstone": Mutant("Children-purges.cfg", "ChildrenAreBornOnce", "a purge leaves no tombstone"),
+    "shortTombstone": Mutant("Children-purges.cfg", "OutcomesAreTrue", "a tombstone falls while a message is under way"),
+    "refusalForgotten": Mutant("Children-purges.cfg", "OutcomesAreTrue", "who was refused is born when the id is free"),
+    "purgeForgetsSends": Mutant("Children-purges.cfg", "OutcomesAreNotLost", "a purge does not wait for sends"),
+    "anyCancel": Mutant("Children-purges.cfg", "OnlyOwnChildrenObey", "a child obeys whoever asks it to stop"),
+    "outcomeAgain": Mutant("Children-purges.cfg", "OutcomesArriveOnce", "the end of a rewound child is taken again"),
+    "endForgetsChildren": Mutant("Children-liveness.cfg", LIVE, "the end of a parent leaves its children running"),
+    "anyOrder": Mutant("Children-liveness.cfg", LIVE, "a cancel overtakes the request for the child"),
 }
 
 

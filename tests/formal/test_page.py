@@ -53,7 +53,7 @@ def test_the_laws_of_the_checks_are_explained() -> None:
 
 
 def test_the_checks_and_the_mutants_are_listed() -> None:
-    assert set(re.findall(r"^\| ((?:Transactional|Split)-[\w-]+) \| ", PAGE, re.MULTILINE)) == {
+    assert set(re.findall(r"^\| ((?:Transactional|Split|Children)-[\w-]+) \| ", PAGE, re.MULTILINE)) == {
         config.removesuffix(".cfg") for config in CHECKS
     }
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| `?([^|`]+)`? \|$", PAGE, re.MULTILINE)

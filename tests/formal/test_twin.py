@@ -46,7 +46,7 @@ def test_every_invariant_of_the_specification_is_one_of_the_twin_and_is_checked(
     named = set(re.findall(r'^ +"(\w+)": ', _source_of_breaches(), re.MULTILINE))
     assert invariants == named
     for config in CHECKS:
-        if "liveness" not in config:
+        if "liveness" not in config and not config.startswith("Children"):
             listed = set(re.findall(r"^ +(\w+)$", (tlc.MODULES / config).read_text(), re.MULTILINE))
             assert invariants <= listed, config
 

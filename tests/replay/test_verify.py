@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,11 @@ import pytest
 
 from nexus_sdk import Context, activity, workflow
 from nexus_sdk.codec import wire
-from nexus_sdk.core.history import PREVIOUS_HASH
+from nexus_sdk.codec.values import MsgpackCodec
+from nexus_sdk.core import events as e
+from nexus_sdk.core.history import PREVIOUS_HASH, BatchHeader
+from nexus_sdk.core.status import Status
+from nexus_sdk.engine.birth import Start, new_instance
 from nexus_sdk.errors import HistoryCorruptedError, InstanceNotFound, StoreUnavailable
 from nexus_sdk.replay.recorded import read_recording
 from nexus_sdk.replay.verify import Damage, Verified, instances_of, verify_instance
@@ -44,6 +49,39 @@ async def words(held: Held) -> list[str]:
 
 def one(whole: Sequence[Held], id: str) -> Held:
     return next(held for held in whole if held.record.id == id).copy()
+
+
+# --- room -------------------------------------------------------------------------------------------------------------
+
+
+def long_one(batches: int) -> Held:
+    """An instance that was sent events, one in each batch."""
+    codec = MsgpackCodec()
+    new = new_instance(
+        Start("long", "listening", "1", codec.encode(None), "start"), run_id="run", turn_id="1", now_us=1
+    )
+    stored, last_hash = [new.batch], new.record.last_hash
+    for number in range(2, batches + 1):
+        received = e.EventReceived("word", codec.encode("x" * 500), f"word-{number}")
+        events = [received] if number > 2 else [e.WorkflowStarted(), received]
+        header = BatchHeader("long", "run", number, str(number), (f"event:word-{number}",), number)
+        data, last_hash = wire.encode_batch(header, events, last_hash)
+        stored.append(StoredBatch("run", number, str(number), data))
+    record = replace(new.record, status=Status.RUNNING, last_batch=batches, last_hash=last_hash)
+    return Held(record, {"run": stored}, [], {})
+
+
+async def test_of_a_long_history_little_is_kept_besides_its_bytes() -> None:
+    held = long_one(3_000)
+    found = await verified(held)  # whatever is made once is made by now
+    assert (found.damages, found.batches) == ((), 3_000)
+    tracemalloc.start()
+    try:
+        await verified(held)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < sum(len(batch.data) for batch in held.runs["run"])
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What comes of a request for a child, however often and however late it is made: what docs/formal/Children.tla says."""
+"""What comes of a request for a child, however often and late it is made: what docs/formal/Children.tla says."""
 
 from __future__ import annotations
 

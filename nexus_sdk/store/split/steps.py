@@ -34,15 +34,13 @@ class Step:
         self._between = between
 
     async def __aenter__(self) -> None:
-        await self._say("before")
+        if self._between is not None and (waiting := self._between(f"{self._name} before")) is not None:
+            await waiting
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            await self._say("after")
-
-    async def _say(self, moment: str) -> None:
-        waiting = self._between(f"{self._name} {moment}") if self._between is not None else None
-        if waiting is not None:
+        if kind is not None or self._between is None:
+            return
+        if (waiting := self._between(f"{self._name} after")) is not None:
             await waiting
 
 

@@ -6,7 +6,7 @@ Every fault between a process and its store is asked for here (`Process.strikes`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -139,11 +139,15 @@ class Process:
         self._on_crash = on_crash
         self._waiting: list[asyncio.Future[None]] = []
 
-    async def at(self, point: Point) -> None:
+    def at(self, point: Point) -> Awaitable[None] | None:
         """See `Faults.at`."""
-        outside, rates, what = self._outside, self.rates, point.what
+        outside = self._outside
         if outside.is_calm and not (outside.away or self.clock.is_stopped or self.has_crashed):
-            return
+            return None
+        return self._disturb(point)
+
+    async def _disturb(self, point: Point) -> None:
+        outside, rates, what = self._outside, self.rates, point.what
         if rates.latency and not outside.is_calm and self._latency.random() < rates.latency:
             await self._late(what)
         is_aimed = what == outside.aimed_place

@@ -35,8 +35,6 @@ from nexus_sdk.testing.stuck import open_waits
 
 T = TypeVar("T")
 
-TABLE = "estimate"
-
 VISIBILITY_SECONDS = 360
 """How long the queues hide what is delivered: six times what an invocation may take."""
 
@@ -49,7 +47,7 @@ POLL_SECONDS = 0.01
 SWEEP_US = 60_000_000
 """The schedule calls each minute."""
 
-INVOCATIONS_MAX = 20_000
+INVOCATIONS_MAX = 2_000
 """A run that causes more of them is taken for one that does not end."""
 
 LOG_BYTES = 350
@@ -96,9 +94,19 @@ class Playing:
     Args:
         case: what is run.
         metered: the way to the services.
+        table: its name, where the services hold others, too.
     """
 
-    def __init__(self, case: Case, rehearsal: Rehearsal, metered: Metered, assumptions: Assumptions) -> None:
+    def __init__(
+        self,
+        case: Case,
+        rehearsal: Rehearsal,
+        metered: Metered,
+        assumptions: Assumptions,
+        *,
+        table: str = "estimate",
+    ) -> None:
+        self._table = table
         self._case = case
         self._rehearsal = rehearsal
         self._metered = metered
@@ -106,8 +114,8 @@ class Playing:
         self._clock = rehearsal.clock
         self._invocations: Counter[str] = Counter()
         self._longest_us = 0
-        self.store = AwsStore(TABLE, f"{TABLE}-nexus", metered, **self._surroundings)
-        self.outside = AwsStore(TABLE, f"{TABLE}-nexus", metered.aside, **self._surroundings)
+        self.store = AwsStore(table, f"{table}-nexus", metered, **self._surroundings)
+        self.outside = AwsStore(table, f"{table}-nexus", metered.aside, **self._surroundings)
         """A handle on the same data for looks that nobody is billed for."""
         self.app: Nexus = rehearsal.app_on(self.store)
         self._messages = Messages(self.app, self.store)
@@ -294,7 +302,7 @@ class Playing:
         found: list[int] = []
         for shard in range(LOOK_SHARDS):
             asked = {
-                "TableName": TABLE,
+                "TableName": self._table,
                 "IndexName": "look",
                 "KeyConditionExpression": "ls = :shard AND l <= :before",
                 "ExpressionAttributeValues": {":shard": {"S": str(shard)}, ":before": {"N": str(10**18)}},

@@ -114,7 +114,12 @@ class Stack:
             "ImportExistingResources": True,
             **template,
         }
-        change_set = self._ask("CreateChangeSet", **asked)["Id"]
+        try:
+            change_set = self._ask("CreateChangeSet", **asked)["Id"]
+        except Refused as error:
+            if any(words in error.message for words in NO_CHANGES):
+                return Proposal(None, stack is None, ())
+            raise
         said = self._settled(lambda: self._ask("DescribeChangeSet", ChangeSetName=change_set, StackName=self.name))
         if said["Status"] == "FAILED":
             self.discard(change_set, is_new=stack is None)

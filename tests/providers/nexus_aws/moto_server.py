@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -29,8 +29,8 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 _app = DomainDispatcherApplication(create_backend_app)
 _lock = threading.RLock()
 _now_us = 0
-_snapshots: dict[int, Table] = {}
-"""Of this request, by table."""
+_of_this_request: dict[Any, Any] = {}
+"""What was worked out for the request that is answered: snapshots of tables, numbers of messages."""
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -62,14 +62,25 @@ def _waiting(queue: Any) -> list[Any]:
     return [each for each in queue._messages if now >= each.visible_at and now >= each.delayed_until]
 
 
-def _count_delayed(queue: Any) -> int:
-    now = _milliseconds()
-    return sum(now < each.delayed_until for each in queue._messages)
+def _counted_once(is_counted: Callable[[Any, float], bool], queue: Any) -> int:
+    """How many messages are so, as of this request: it is asked for with each message that is sent."""
+    key = (id(queue), is_counted)
+    if key not in _of_this_request:
+        now = _milliseconds()
+        _of_this_request[key] = sum(is_counted(each, now) for each in queue._messages)
+    return int(_of_this_request[key])
 
 
-def _count_hidden(queue: Any) -> int:
-    now = _milliseconds()
-    return sum(now < each.visible_at for each in queue._messages)
+def _is_hidden(message: Any, now: float) -> bool:
+    return bool(now < message.visible_at)
+
+
+def _is_delayed(message: Any, now: float) -> bool:
+    return bool(now < message.delayed_until)
+
+
+def _is_neither(message: Any, now: float) -> bool:
+    return not _is_hidden(message, now) and not _is_delayed(message, now)
 
 
 def locked(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -97,7 +108,7 @@ def _answer(environ: dict[str, Any], start: Any) -> list[bytes]:
     global _now_us
     with _lock:
         _now_us = int(environ.get("HTTP_X_NEXUS_NOW_US", 0))
-        _snapshots.clear()
+        _of_this_request.clear()
         return [b"".join(_app(environ, start))]
 
 
@@ -107,10 +118,11 @@ def _snapshot(table: Table, memo: Any) -> Table:
     One copy is enough: all are made before anything is written. Rows are replaced and never changed here, so the rows
     themselves need no copies.
     """
-    if id(table) not in _snapshots:
-        copied = _snapshots[id(table)] = copy.copy(table)
+    if id(table) not in _of_this_request:
+        copied = _of_this_request[id(table)] = copy.copy(table)
         copied.items = defaultdict(dict, {key: copy.copy(rows) for key, rows in table.items.items()})
-    return _snapshots[id(table)]
+    found: Table = _of_this_request[id(table)]
+    return found
 
 
 def _end_with_input() -> None:
@@ -123,12 +135,10 @@ if __name__ == "__main__":
     moto.sqs.models.unix_time_millis = _milliseconds
     Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
     moto.sqs.models.Message.visible = property(_is_visible)  # type: ignore[assignment,method-assign]
-    for name, count in (
-        ("messages", _waiting),
-        ("approximate_number_of_messages_delayed", _count_delayed),
-        ("approximate_number_of_messages_not_visible", _count_hidden),
-    ):
-        setattr(moto.sqs.models.Queue, name, property(count))
+    moto.sqs.models.Queue.messages = property(_waiting)  # type: ignore[assignment,method-assign]
+    for name, is_counted in (("", _is_neither), ("_delayed", _is_delayed), ("_not_visible", _is_hidden)):
+        count = property(partial(_counted_once, is_counted))
+        setattr(moto.sqs.models.Queue, f"approximate_number_of_messages{name}", count)
     importlib.import_module("moto_types")  # beside this script
     modules = frozenset(moto.backends.list_of_moto_modules())
     moto.backends.list_of_moto_modules = lambda: modules  # it reads a directory for each request

@@ -1,10 +1,15 @@
-"""What the emulator's CloudFormation lacks of what our template has, as thin faces on what the emulator can do."""
+"""What the emulator's CloudFormation lacks of what our template and its deployment need, on what the emulator can do.
+
+Importing it is all: URLs of functions become a kind of resource, and a stack that was made by a change set has its
+outputs, parameters and tags.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
+from moto.cloudformation.models import ChangeSet
 from moto.core.common_models import CloudFormationModel
 
 
@@ -62,3 +67,14 @@ class FunctionUrl(CloudFormationModel):
     def get_cfn_attribute(self, attribute_name: str) -> str:
         assert attribute_name == "FunctionUrl"
         return self.url
+
+
+def _apply(change_set: Any) -> None:
+    stack = change_set.stack
+    stack.resource_map.update(change_set.template_dict, change_set.parameters)
+    stack.template, stack.parameters, stack.tags = change_set.template, change_set.parameters, change_set.tags or {}
+    stack._parse_template()
+    stack.output_map = stack._create_output_map()
+
+
+ChangeSet.apply = _apply  # type: ignore[method-assign]
