@@ -117,6 +117,9 @@ def _settled(folder: Path, provided: Collection[str]) -> Mapping[str, str]:
     for cache in [*folder.rglob("__pycache__")]:
         shutil.rmtree(cache)
     (folder / ".lock").unlink(missing_ok=True)
+    for place in sorted(folder.rglob("*"), reverse=True):  # what is inside comes first
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
     return owners
 
 

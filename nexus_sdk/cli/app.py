@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, Entry] = {
     "build": Entry("build:build", "Build what is deployed: a zip and a template."),
     "deploy": Entry("deploy:deploy", "Deploy an app, or bring what is deployed up to date."),
     "destroy": Entry("destroy:destroy", "Take away what is deployed."),
-    "cost": Entry("cost:commands", "Estimate what a workflow costs on a cloud, beside what else there is."),
+    "cost": Entry("cost:cost", "Estimate what a workflow costs on a cloud, beside what else there is."),
 }
 
 
@@ -72,12 +72,12 @@ class _Loaded(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._commands:
             module, _, function = COMMANDS[name].place.partition(":")
-            found = getattr(import_module(f"nexus_sdk.cli.commands.{module}"), function)
-            if isinstance(found, typer.Typer):  # commands of its own, as in `nexus cost estimate`
-                self._commands[name] = typer.main.get_group(found)
+            found = import_module(f"nexus_sdk.cli.commands.{module}")
+            if hasattr(found, "commands"):  # it has some of its own, as in `nexus cost estimate`
+                self._commands[name] = typer.main.get_group(found.commands)
             else:
                 alone = typer.Typer(add_completion=False, **SETTINGS)
-                alone.command(name)(found)
+                alone.command(name)(getattr(found, function))
                 self._commands[name] = typer.main.get_command(alone)
         return self._commands[name]
 

@@ -151,7 +151,7 @@ def _put_rows(rows: Sequence[Sequence[str]]) -> None:
         line = first.ljust(widths[0]) + "".join(
             f"  {figure.rjust(width)}" for figure, width in zip(figures, widths[1:], strict=True)
         )
-        output.put_cut(line, style="bold" if number == 0 else "")
+        output.put(line, style="bold" if number == 0 else "")
 
 
 def _money(amount: float) -> str:

@@ -128,7 +128,6 @@ class Client:
             start_at_us=_start_at_us(delay, now_us),
             attributes=check_attributes({} if attributes is None else attributes),
         )
-        handle: Handle[Any] = Handle(self, instance_id, definition.result_type)
         try:
             record = await self._create(start, now_us)
         except InstanceExists:
@@ -136,7 +135,7 @@ class Client:
                 raise
             record = await self.store.find(instance_id)
         await self._check_same_start(record, start)
-        return handle
+        return Handle(self, instance_id, definition.result_type, started=record)
 
     async def _create(self, start: Start, now_us: int) -> InstanceRecord:
         """Make it durable, with what of it lies apart. Raises `InstanceExists`."""

@@ -39,9 +39,12 @@ R_co = TypeVar("R_co", covariant=True)
 class Handle(Generic[R_co]):
     """One instance. Making a handle does no I/O; everything else on it is awaitable."""
 
-    def __init__(self, client: Client, id: str, result_type: Any = Any) -> None:
+    def __init__(
+        self, client: Client, id: str, result_type: Any = Any, *, started: InstanceRecord | None = None
+    ) -> None:
         self._client = client
         self._result_type = result_type
+        self._started = started  # how it stood when it was started: where to begin to wait for its end
         self.id = id
 
     # --- asking -----------------------------------------------------------------------------------------------------
@@ -178,6 +181,9 @@ class Handle(Generic[R_co]):
 
     async def _result(self, stops_at_blocked: bool) -> R_co:
         store = self._client.store
+        if (begun := self._started) is not None and begun.status.is_under_way:
+            self._started = None  # the next time that is long ago
+            await store.watch(self.id, run_id=begun.run_id, after=begun.last_batch, status=begun.status)
         while True:
             record = await store.find(self.id)
             if record.status.is_finished:

@@ -26,6 +26,15 @@ class Status(StrEnum):
         return self in FINISHED
 
     @property
+    def is_under_way(self) -> bool:
+        """It moves on by itself, or is about to begin."""
+        return self in (Status.PENDING, Status.RUNNING)
+
+    def is_news_after(self, before: Status) -> bool:
+        """Whether who waits for the end wants to know of it: that an instance has begun to run is no news."""
+        return self is not before and not (self.is_under_way and before.is_under_way)
+
+    @property
     def is_held(self) -> bool:
         """Alive, but only a request or other code moves it on."""
         return self in (Status.SUSPENDED, Status.BLOCKED)

@@ -169,4 +169,6 @@ class BellBoard:
 
 def has_moved(record: InstanceRecord, run_id: str, after: int, status: Status | None) -> bool:
     """Whether a watch that began there may return: see `Store.watch`."""
-    return (record.run_id, record.last_batch) != (run_id, after) and (status is None or record.status is not status)
+    return (record.run_id, record.last_batch) != (run_id, after) and (
+        status is None or record.status.is_news_after(status)
+    )

@@ -76,7 +76,7 @@ class MemoryStore(Shelf[Item]):
             if not item.check_fence(commit):
                 return Committed(tuple(still_held(commit, self._items)), item.is_ready(now_us))
             self._check_settles(commit.settles)
-            has_new_status = item.record.status is not commit.record.status
+            has_new_status = commit.record.status.is_news_after(item.record.status)
             item.append(commit)
             self._settle(commit.settles)
             sent = [state for message in commit.sends for state in self._send(message, now_us)]

@@ -458,8 +458,8 @@ class Store(Protocol):
     async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
         """Return when the instance is no longer at batch `after` of run `run_id` (or is gone). May return early.
 
-        With `status` it need not return before the status is another one: who waits for the end sleeps through the
-        steps on the way.
+        With `status` it need not return before the status has changed to one that is news (`Status.is_news_after`): who
+        waits for the end sleeps through the steps on the way.
         """
 
     def doorbell(self) -> Doorbell:

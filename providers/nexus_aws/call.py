@@ -217,12 +217,13 @@ class BotoCall:
                 f"DynamoDB, SQS and S3 need boto3, which is not installed ({error}).",
                 hint='pip install "nexus-sdk[aws]"',
             ) from error
-        if self._session is None:
-            self._session = get_session()
-        config = Config(**CONFIG)
-        return self._session.create_client(
-            service, region_name=self._region, endpoint_url=self._endpoint, config=config
-        )
+        try:
+            if self._session is None:
+                self._session = get_session()
+            where = {"region_name": self._region, "endpoint_url": self._endpoint}
+            return self._session.create_client(service, **where, config=Config(**CONFIG))
+        except Exception as error:
+            raise refusal(service, "client", error) from None
 
     def _make(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self.client(service)
@@ -233,10 +234,18 @@ class BotoCall:
             raise refusal(service, operation, error) from None
 
 
+WHO = "Credentials are those of the AWS SDKs: the environment, a profile, or a role."
+WHERE = (
+    "The region is that of the store URL (region=eu-central-1), of AWS_REGION, of AWS_DEFAULT_REGION, or a profile's."
+)
+
+
 def refusal(service: str, operation: str, error: Exception) -> Exception:
     """What botocore has raised, in our words."""
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoRegionError
 
+    if isinstance(error, NoRegionError):
+        return StoreError("It is not said in which region of AWS the store is.", hint=WHERE)
     if isinstance(error, ClientError):
         said = error.response.get("Error", {})
         reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", ())]
@@ -246,8 +255,7 @@ def refusal(service: str, operation: str, error: Exception) -> Exception:
     if isinstance(error, ConnectionError | HTTPClientError):
         return AwsError("ConnectionError", str(error))
     if isinstance(error, BotoCoreError):
-        return StoreError(
-            f"{service} {operation}: {error}",
-            hint="Credentials and region are those of the AWS SDKs: the environment, a profile, or a role.",
-        )
+        return StoreError(f"{service} {operation}: {error}", hint=f"{WHO} {WHERE}")
+    if operation == "client" and isinstance(error, ValueError):  # what botocore says of an endpoint
+        return StoreError(f"{service}: {error}", hint="endpoint=http://localhost:4566, for example.")
     return error

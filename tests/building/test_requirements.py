@@ -22,12 +22,12 @@ def test_a_project_that_requires_nothing_gets_what_we_require(make_program: Make
 
 def test_requirements_txt_counts_and_files_that_it_refers_to_are_read_in(make_program: MakeProgram) -> None:
     files = {
-        "requirements.txt": "# theirs\nhttpx==0.27 \\\n    --hash=sha256:00\n-r more/base.txt\n\n--index-url x # here\n",
+        "requirements.txt": "# theirs\nhttpx==0.27 \\\n    --hash=sha256:00\n-r more/base.txt\n\n-i x # here\n",
         "more/base.txt": "attrs>=23  # why\nNexus_SDK[encryption,cli]\nboto3\n",
         "pyproject.toml": "[project]\ndependencies = ['ignored']\n",
     }
     found = requirements_of(make_program(files), {"boto3"})
-    assert found.lines[:3] == ("httpx==0.27      --hash=sha256:00", "attrs>=23", "--index-url x")
+    assert found.lines[:3] == ("httpx==0.27      --hash=sha256:00", "attrs>=23", "-i x")
     assert set(names(found)[3:]) == OURS | {"cryptography", "typer", "rich"}
     assert (found.origin, found.provided) == ("requirements.txt", ("boto3",))
 

@@ -30,12 +30,12 @@ def test_a_package_comes_as_a_whole_with_its_data(make_program: MakeProgram) -> 
     files = {
         "app.py": "from shop import prices\n" + APP,
         "shop/__init__.py": "",
-        "shop/prices.py": "from ..tax import rate\nfrom .deep import one\n" if False else "from .deep import one\n",
-        "shop/deep/__init__.py": "import tax\none = 1\n",
+        "shop/prices.py": "from .deep import one\n",
+        "shop/deep/__init__.py": "from tax import rate as one\n",
         "shop/table.csv": "1,2",
         "shop/.secret": "",
         "shop/__pycache__/x.pyc": b"",
-        "tax.py": "",
+        "tax.py": "rate = 1\n",
     }
     assert packed(make_program, files) == {
         "app.py",

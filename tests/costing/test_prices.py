@@ -84,5 +84,5 @@ def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, said: Any, words:
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
-    with pytest.raises(InvalidArgument, match="no price table to read at '/nowhere.json'"):
+    with pytest.raises(InvalidArgument, match="no price table to read at '/nowhere"):
         with_prices_of(TABLE, "/nowhere.json")

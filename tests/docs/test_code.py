@@ -38,6 +38,7 @@ PLAYED = (
     "docs/how-to/operate.md",
     "docs/how-to/debug-by-replay.md",
     "docs/how-to/encrypt.md",
+    "docs/how-to/costs.md",
     *(name for name in NAMES if re.fullmatch(r"samples/\w+/README.md", name)),
 )
 """Pages whose console blocks are run, each command in its place; `make` and `pip` are not, they set up machines."""
@@ -171,8 +172,13 @@ def _check_typed(words: list[str], where: str) -> None:
     if not words:
         return
     assert words[0] in group.commands, f"{where}: there is no command `nexus {words[0]}`"
-    options = _options(group.commands[words[0]])
-    for word in words[1:]:
+    command, words = group.commands[words[0]], words[1:]
+    while hasattr(command, "commands"):  # `nexus cost estimate`
+        assert words, f"{where}: which of {', '.join(command.commands)}?"
+        assert words[0] in command.commands, f"{where}: there is no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    options = _options(command)
+    for word in words:
         if word.startswith("--"):
             assert word.partition("=")[0] in options, f"{where}: nexus {words[0]} has no option {word}"
 

@@ -74,8 +74,9 @@ class Stored(MemoryStore):
 
     async def send(self, messages: Any, **named: Any) -> None:
         if self.is_garbling:
-            self.bodies.update({message.id: message.body for message in messages})
-            messages = [replace(message, body=b"\xc1") for message in messages]
+            spoilt = {message.id: message.body for message in messages if message.instance_id == "poison"}
+            self.bodies.update(spoilt)
+            messages = [replace(one, body=b"\xc1") if one.id in spoilt else one for one in messages]
         await super().send(messages, **named)
 
     def item(self, instance_id: str) -> Any:

@@ -68,6 +68,7 @@ async def test_it_is_blocked_after_few_tries_and_goes_on_when_it_is_mended(name:
             store.commits.clear()
             await env.advance("1d")
             assert (store.loads.count("poison"), store.commits.count("poison")) == (0, 0)
+            assert await cost_of_neighbours(env, store) == await cost_without_poison()
 
         next(spoiling, None)
         async with env.another_worker([poison.before, neighbourly], [charge, pack]):
@@ -89,6 +90,16 @@ async def cost_of_neighbours(env: WorkflowEnvironment, store: Stored) -> tuple[i
     for number in range(NEIGHBOURS):
         assert await env.get(f"neighbour-{number}").result() == 7
     return len(store.loads), len(store.commits)
+
+
+async def cost_without_poison() -> tuple[int, int]:
+    """The same where there is nothing else."""
+    store, codec = Stored(), Exchanged(CodecChain(Encryption({"2025": KEY})))
+    async with (
+        environment_on(store, codec, neighbourly) as env,
+        env.another_worker([neighbourly], [charge, pack]),
+    ):
+        return await cost_of_neighbours(env, store)
 
 
 async def test_a_hundred_of_them_cost_their_neighbours_nothing() -> None:

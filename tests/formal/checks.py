@@ -110,7 +110,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "noHeal": Mutant("Split-sends-liveness.cfg", LIVE, "nobody makes a dead committer's sends"),
     "noSweep (split)": Mutant("Split-sends-liveness.cfg", LIVE, "nobody puts lost messages again"),
     "noTombstone": Mutant("Children-purges.cfg", "ChildrenAreBornOnce", "a purge leaves no tombstone"),
-    "shortTombstone": Mutant("Children-purges.cfg", "OutcomesAreTrue", "a tombstone falls while a message is under way"),
+    "shortTombstone": Mutant(
+        "Children-purges.cfg", "OutcomesAreTrue", "a tombstone falls while messages are under way"
+    ),
     "refusalForgotten": Mutant("Children-purges.cfg", "OutcomesAreTrue", "who was refused is born when the id is free"),
     "purgeForgetsSends": Mutant("Children-purges.cfg", "OutcomesAreNotLost", "a purge does not wait for sends"),
     "anyCancel": Mutant("Children-purges.cfg", "OnlyOwnChildrenObey", "a child obeys whoever asks it to stop"),
@@ -131,27 +133,40 @@ def run_mutant(name: str) -> tlc.Checked:
     return tlc.run(mutant.config, {**mutant.constants, "Bug": f'"{name.partition(" ")[0]}"'})
 
 
+def _size(checked: tlc.Checked) -> str:
+    return f"{checked.states:9,} states {checked.depth:3} deep {checked.seconds:6.1f} s"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all checks, then all mutants; 1 when something is not as it should be."""
     parser = argparse.ArgumentParser("python -m tests.formal.checks", description=__doc__)
     parser.add_argument("--nightly", action="store_true", help="larger bounds: takes many minutes")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this check, or this mutant")
     asked = parser.parse_args(arguments)
     if lacking := tlc.missing():
         print(f"TLC cannot run: {lacking}", file=sys.stderr)
         return 2
-    is_well = True
-    for config in CHECKS:
-        checked = run_check(config, is_nightly=asked.nightly)
-        verdict = f"BROKEN: {checked.broken}\n{checked.output}" if checked.broken else "holds"
-        print(f"{config:30} {checked.states:9,} states {checked.seconds:6.1f} s  {verdict}", flush=True)
-        is_well &= not checked.broken
-    for name, mutant in MUTANTS.items():
-        checked = run_mutant(name)
-        is_caught = checked.broken == mutant.broken
-        verdict = f"rejected: {checked.broken}" if is_caught else f"EXPECTED {mutant.broken}, not {checked.broken!r}"
-        print(f"mutant {name:23} {checked.states:9,} states {checked.seconds:6.1f} s  {verdict}", flush=True)
-        is_well &= is_caught
-    return 0 if is_well else 1
+    names = [config.removesuffix(".cfg") for config in CHECKS] + list(MUTANTS)
+    if unknown := [name for name in asked.only if name not in names]:
+        print(f"There is no check and no mutant {unknown[0]!r}. There are: {', '.join(names)}.", file=sys.stderr)
+        return 2
+    chosen = asked.only or names
+    checked = [_is_well(name, asked.nightly) for name in names if name in chosen]
+    return 0 if all(checked) else 1
+
+
+def _is_well(name: str, is_nightly: bool) -> bool:
+    """Whether a check holds, or a mutant is rejected; and it is said."""
+    if name in MUTANTS:
+        mutant, checked = MUTANTS[name], run_mutant(name)
+        is_well = checked.broken == mutant.broken
+        verdict = f"rejected: {checked.broken}" if is_well else f"EXPECTED {mutant.broken}, not {checked.broken!r}"
+    else:
+        checked = run_check(f"{name}.cfg", is_nightly=is_nightly)
+        is_well = not checked.broken
+        verdict = "holds" if is_well else f"BROKEN: {checked.broken}\n{checked.output}"
+    print(f"{name:30} {_size(checked)}  {verdict}", flush=True)
+    return is_well
 
 
 if __name__ == "__main__":

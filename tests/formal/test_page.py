@@ -61,5 +61,14 @@ def test_the_checks_and_the_mutants_are_listed() -> None:
     assert listed >= {(name.partition(" ")[0], mutant.what, mutant.broken) for name, mutant in MUTANTS.items()}
 
 
+def test_the_lines_that_are_shown_stand_there() -> None:
+    explained = PAGE[PAGE.index("### How to read it") : PAGE.index("### Side by side")]
+    specified, *coded = re.findall(r"^```text\n(.*?)^```$", explained, re.MULTILINE | re.DOTALL)
+    assert len(coded) == 2
+    code = (tlc.MODULES.parents[1] / "nexus_sdk" / "store" / "item.py").read_text()
+    for text, blocks in ((SPECIFICATION, [specified]), (code, coded)):
+        assert all(line.strip() in text for block in blocks for line in block.splitlines())
+
+
 def _is_defined(name: str) -> bool:
     return re.search(rf"^{name}(\(.*\))? ==", SPECIFICATION, re.MULTILINE) is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 MODULES = Path(__file__).parents[2] / "docs" / "formal"
 
-SECONDS_MAX = 600
+SECONDS_MAX = 1_800
 """A check that takes longer has failed."""
 
 
@@ -25,12 +25,14 @@ class Checked:
     Attributes:
         broken: the name of what does not hold; empty when all does.
         states: distinct states reached.
+        depth: so many steps lead to the farthest of them.
         seconds: of wall time.
         output: whatever it printed, with the steps that lead to what is broken.
     """
 
     broken: str
     states: int
+    depth: int
     seconds: float
     output: str
 
@@ -108,10 +110,12 @@ def _read(config: str, output: str, seconds: float) -> Checked:
         r"([\d,]+) distinct states found", output
     )
     states = int(counted[-1].replace(",", "")) if counted else 0
+    deep = re.search(r"The depth of the complete state graph search is (\d+)", output)
+    depth = int(deep[1]) if deep else 0
     if "Model checking completed. No error has been found." in output:
-        return Checked("", states, seconds, output)
+        return Checked("", states, depth, seconds, output)
     if found := re.search(r"(?:Invariant|Action property) (\w+) is violated", output):
-        return Checked(found[1], states, seconds, output)
+        return Checked(found[1], states, depth, seconds, output)
     if "Temporal properties were violated" in output:
-        return Checked("a temporal property", states, seconds, output)
+        return Checked("a temporal property", states, depth, seconds, output)
     raise TlcFailed(f"{config}: {output[-3000:]}")

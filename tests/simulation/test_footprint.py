@@ -9,9 +9,9 @@ import pytest
 
 from nexus_sdk.store.port import Task
 from nexus_sdk.store.split import SplitMemoryStore
-from nexus_sdk.store.split import item as split_item
-from nexus_sdk.store.split.item import SplitItem
+from nexus_sdk.store.split.item import DIRECT_MAX, SplitItem
 from nexus_sdk.testing.provider_suite.builders import T0, new
+from nexus_sdk.testing.simulation import stores
 from nexus_sdk.testing.simulation.footprint import Footprint, rows_between
 from nexus_sdk.testing.simulation.occasions import OCCASIONS
 from nexus_sdk.testing.simulation.plan import Act, draw
@@ -53,8 +53,8 @@ async def test_a_purge_is_the_head_and_a_tombstone() -> None:
     assert rows_between(None, None) == 0
 
 
-def wide(profile: str) -> Outcome:
-    """A run that fans out, with no faults."""
+def wide(profile: str, direct_max: int = DIRECT_MAX) -> Outcome:
+    """A run that fans out, with no faults. `direct_max`: so much of it may be part of the turn's write."""
     plan = replace(
         draw(0, profile=profile),
         rates=Rates(),
@@ -64,7 +64,8 @@ def wide(profile: str) -> Outcome:
         acts=(Act(0.0, "start"),),
         calm_seconds=60.0,
     )
-    return simulate(plan)
+    with patch.object(stores, "DIRECT_MAXIMA", (direct_max,)):
+        return simulate(plan)
 
 
 @pytest.mark.parametrize("profile", CLOUDS)
@@ -73,8 +74,7 @@ def test_the_widest_turn_is_written_in_portions(profile: str) -> None:
 
 
 def test_a_turn_that_is_not_is_noticed() -> None:
-    with patch.object(split_item, "DIRECT_MAX", 1_000):
-        said = wide("dynamodb").broken
+    said = wide("dynamodb", direct_max=1_000).broken
     assert "rows: a transaction of dynamodb takes 100 at most" in said
 
 

@@ -83,8 +83,13 @@ class SplitItem(Item):
 
     # --- the turn ---------------------------------------------------------------------------------------------------
 
-    def apply(self, commit: Commit, now_us: int, new_seq: Iterable[int]) -> list[TaskState]:
-        """The turn in one write; returns the tasks it sent and did not cancel again. After the checks."""
+    def apply(
+        self, commit: Commit, now_us: int, new_seq: Iterable[int], direct_max: int = DIRECT_MAX
+    ) -> list[TaskState]:
+        """The turn in one write; returns the tasks it sent and did not cancel again. After the checks.
+
+        `direct_max`: so many sends to the instance itself are part of the write; the others are left to the outbox.
+        """
         sequence = iter(new_seq)
         own = [delivery for delivery in commit.settles if instance_of(delivery) == self.record.id]
         for delivery in own:
@@ -94,7 +99,7 @@ class SplitItem(Item):
         sent: dict[str, TaskState] = {}
         direct = len(own)
         for message in commit.sends:
-            if direct >= DIRECT_MAX:
+            if direct >= direct_max:
                 foreign.append(message)
                 continue
             match message:

@@ -77,9 +77,14 @@ class SplitStore(SplitOutbox, SplitLeases):
     Args:
         between: called before and after every sub-step; what it raises ends the verb there, as a crash would.
         outbox_grace_seconds: how long a committer has to make its sends before `due` takes him for dead.
+
+    Attributes:
+        direct_max: so many sends of a turn to its own instance are part of its write; fewer, and more is left to the
+            outbox.
     """
 
     capabilities = Capabilities(settles_max=SETTLED_MAX)
+    direct_max = DIRECT_MAX
 
     # --- instances ------------------------------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class SplitStore(SplitOutbox, SplitLeases):
             lambda slot: self._write(slot, commit, now_us),
             tasks=task_ids(*settled),
             delivered=task_ids(*settled),
-            fresh=[task.id for task in own[:DIRECT_MAX]],
+            fresh=[task.id for task in own[: self.direct_max]],
         )
         self._board.moved(instance_id, has_new_status=written.has_new_status)
         deliveries, due_us = list(written.deliveries), written.due_us
@@ -161,8 +166,9 @@ class SplitStore(SplitOutbox, SplitLeases):
             if instance_of(delivery) == item.record.id:
                 check_settle(slot, delivery)
         before_us = item.wants_turn_at_us()
-        has_new_status = item.record.status is not commit.record.status
-        sent = item.apply(replace(commit, settles=commit.settles[:SETTLED_MAX]), now_us, self._numbers())
+        has_new_status = commit.record.status.is_news_after(item.record.status)
+        turn = replace(commit, settles=commit.settles[:SETTLED_MAX])
+        sent = item.apply(turn, now_us, self._numbers(), self.direct_max)
         deliveries: list[TaskDelivery] = []
         if claim is not None and sum(len(entry.sends) for entry in item.outbox) <= TASKS_MAX:
             deliveries = Claiming(claim, now_us, self._tokens(claim.lease)).lease(item, sent)

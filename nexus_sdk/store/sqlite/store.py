@@ -185,24 +185,28 @@ class SqliteStore:
     # --- waiting --------------------------------------------------------------------------------------------------
 
     async def watch(self, instance_id: str, *, run_id: str, after: int, status: Status | None = None) -> None:
-        """Return when the instance has moved on, or early: who asked looks. So other processes' moves are seen, too,
-        when their rings were lost.
-        """
+        """Return when the instance has moved on. Looks once in a while: another process's ring may have been lost."""
         self._check_process()
         bell = self._board.add_watch(instance_id, wants_every_move=status is None)
         patience: asyncio.TimerHandle | None = None
         try:
-            with self._database.reading() as connection:
-                position = connection.execute(instances.POSITION, (instance_id,)).fetchone()
-            if position is None or (position[:2] != (run_id, after) and position[2] != status):
-                return
-            await self._post.join()
-            patience = asyncio.get_running_loop().call_later(RECHECK_SECONDS, bell.ring)
-            await bell.wait()
+            while self._stands(instance_id, (run_id, after), status):
+                await self._post.join()
+                patience = asyncio.get_running_loop().call_later(RECHECK_SECONDS, bell.ring)
+                await bell.wait()
+                patience.cancel()
         finally:
             if patience is not None:
                 patience.cancel()
             self._board.drop_watch(instance_id, bell)
+
+    def _stands(self, instance_id: str, at: tuple[str, int], status: Status | None) -> bool:
+        """Whether there is no news of an instance since it was there."""
+        with self._database.reading() as connection:
+            position = connection.execute(instances.POSITION, (instance_id,)).fetchone()
+        if position is None:
+            return False
+        return position[:2] == at or (status is not None and not Status(position[2]).is_news_after(status))
 
     def doorbell(self) -> Doorbell:
         """A new bell. From the next `receive` on other processes ring it too."""

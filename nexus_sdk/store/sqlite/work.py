@@ -213,7 +213,8 @@ class Work:
             self._insert_attributes(record)
         if row.status != record.status.value:
             row.has_new_status = True
-            self.effects.changed.append(row.id)
+            if record.status.is_news_after(Status(row.status)):
+                self.effects.changed.append(row.id)
         row.record, row.status, row.run_id = record, record.status.value, record.run_id
         row.last_batch, row.wake_at_us, row.held_through = record.last_batch, record.wake_at_us, record.held_through
         row.is_dirty = True

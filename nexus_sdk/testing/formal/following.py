@@ -79,6 +79,7 @@ class Followed:
         due_us: when each timer is due.
         looks: what each worker saw when it was delivered the turn (by token), or loaded (by process); latest first.
         spent: messages that were consumed without a batch.
+        remembered: the ids of those that were accepted before it was rewound, and would be known again.
     """
 
     item: Item
@@ -88,6 +89,7 @@ class Followed:
     due_us: dict[Name, int] = field(default_factory=dict)
     looks: dict[str, tuple[Hand, ...]] = field(default_factory=dict)
     spent: frozenset[Message] = frozenset()
+    remembered: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -284,6 +286,8 @@ class Follower:
         for batch in commit.batches:
             index = len(followed.state.log) - len(commit.batches) + commit.batches.index(batch) + 1
             followed.places[batch.run_id, batch.number] = (index, batch.turn_id)
+        if STARTS_LATER in turn.fired:
+            followed.due_us.pop(STARTS_LATER, None)  # later runs start at once
         followed.due_us.update(turn.started)
         followed.spent |= frozenset() if commit.batches else used
         left = [followed.due_us[timer] for timer in followed.state.timers_set]
@@ -406,7 +410,10 @@ class Follower:
             followed.due_us[STARTS_LATER] = record.wake_at_us
             followed.state = replace(state, wake="later", timer={STARTS_LATER: "set"})
         for name in self._fresh_names(followed):
-            self._take(followed, what, "Accept", instance.accept, name)
+            if name[0] == "outcome":  # of an activity of a run before: it came too late for that one
+                followed.state = replace(followed.state, inbox=(*followed.state.inbox, name))
+            else:
+                self._take(followed, what, "Accept", instance.accept, name)
         self._compare(followed, what)
 
     def _adopt(self, followed: Followed) -> None:
@@ -432,6 +439,7 @@ class Follower:
             turn = turn._replace(holder=item.turn.token.rpartition("/")[0])
         wake = "later" if timers else "now"
         followed.state = replace(followed.state, task=tasks, timer=timers, wake=wake, turn=turn)
+        followed.remembered = frozenset(item.remembered_ids)
 
     def _fresh_names(self, followed: Followed) -> list[Message]:
         fresh = [message for message in followed.item.inbox.values() if message.number not in followed.names]
@@ -544,7 +552,7 @@ def _name_of(message: InboxMessage) -> Message:
 
 
 def _is_known(followed: Followed, message: InboxMessage) -> bool:
-    ids = {str(name).partition("#")[0] for _, name in followed.state.accepted}
+    ids = {str(name).partition("#")[0] for _, name in followed.state.accepted} | followed.remembered
     outcome = _name_of(message)
     return message.id in ids or (outcome[0] == "outcome" and followed.state.task_of(outcome[1]).is_ == "gone")
 

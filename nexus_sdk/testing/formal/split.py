@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nexus_sdk.testing.formal import instance
-from nexus_sdk.testing.formal.choices import choices
 from nexus_sdk.testing.formal.instance import spend, with_item
 from nexus_sdk.testing.formal.state import (
     NOBODY,
@@ -15,12 +14,12 @@ from nexus_sdk.testing.formal.state import (
     Choice,
     Hand,
     Name,
-    NotEnabled,
     State,
     TaskInHand,
     initial,
     require,
 )
+from nexus_sdk.testing.formal.trying import Attempt, Trying, enabled
 
 Reference = tuple[str, Any, int]
 """A message on the queue: what it refers to."""
@@ -211,60 +210,37 @@ def crash(s: SplitState, worker: Name, bounds: Bounds) -> SplitState:
 
 def successors(s: SplitState, bounds: Bounds) -> Iterator[SplitState]:
     """Every state that may come next."""
-    for attempt in _attempts(s, bounds):
-        try:
-            yield attempt()
-        except NotEnabled:
-            continue
+    return enabled(_attempts(s, bounds))
 
 
-Attempt = Callable[[], SplitState]
-
-
-def _attempts(s: SplitState, bounds: Bounds) -> Iterator[Attempt]:
-    def rings(action: Callable[..., SplitState], *given: object) -> Attempt:
-        return lambda: replace(action(s, *given), queue=s.queue | {BELL})
-
-    def silent(action: Callable[..., SplitState], *given: object) -> Attempt:
-        return lambda: action(s, *given)
-
+def _attempts(s: SplitState, bounds: Bounds) -> Iterator[Attempt[SplitState]]:
+    trying = Trying(s, bounds, lambda after: replace(after, queue=after.queue | {BELL}), take_turn)
     if not s.outbox:
         for message in bounds.messages:
-            yield rings(instance.accept, message)
+            yield trying.rings(instance.accept, message)
     for timer in bounds.timers:
-        yield rings(instance.come_due, timer)
-    yield silent(instance.turn_lease_ends, bounds)
-    for activity in bounds.activities:
-        yield silent(instance.task_lease_ends, activity, bounds)
+        yield trying.rings(instance.come_due, timer)
+    yield from trying.leases_ending()
     for reference in s.queue:
-        yield silent(put_away, reference)
-        yield silent(message_is_lost, reference, bounds)
+        yield trying.silent(put_away, reference)
+        yield trying.silent(message_is_lost, reference, bounds)
     for reference in s.missing:
-        yield silent(sweep, reference)
+        yield trying.silent(sweep, reference)
     for worker in bounds.workers:
-        yield silent(take_bell, worker)
+        yield trying.silent(take_bell, worker)
         for activity in bounds.activities:
-            yield silent(take_task, worker, activity, bounds)
-        if instance.has_something(s, worker):
-            yield silent(instance.load, worker)
-            yield silent(instance.warm, worker)
-        for c in choices(s, worker, bounds):
-            yield silent(take_turn, worker, c, bounds)
-            yield lambda c=c, worker=worker: take_turn(s, worker, c, bounds, is_answered=False)  # type: ignore[misc]
+            yield trying.silent(take_task, worker, activity, bounds)
+        yield from trying.turns(worker)
         if not s.outbox:
-            yield silent(instance.repeat, worker)
-        yield rings(instance.conflict, worker)
-        yield silent(instance.ack_turn, worker)
-        yield silent(put_tasks, worker)
+            yield trying.silent(instance.repeat, worker)
+        yield trying.silent(put_tasks, worker)
         for peer in bounds.peers:
-            yield silent(send, worker, peer)
-        yield silent(mark_sent, worker)
-        yield silent(heal, worker, bounds)
-        yield rings(instance.release_turn, worker, bounds)
-        yield silent(crash, worker, bounds)
+            yield trying.silent(send, worker, peer)
+        yield trying.silent(mark_sent, worker)
+        yield trying.silent(heal, worker, bounds)
+        yield trying.silent(crash, worker, bounds)
         for delivery in s.doing_of(worker):
-            yield silent(instance.ack_task, worker, delivery)
-            yield silent(reports_to, worker, delivery)
-            yield silent(retries, worker, delivery, bounds)
-            yield silent(instance.release_task, worker, delivery, bounds)
-            yield silent(instance.forget, worker, delivery, bounds)
+            yield from trying.dropped(worker, delivery)
+            yield trying.silent(reports_to, worker, delivery)
+            yield trying.silent(retries, worker, delivery, bounds)
+            yield trying.silent(instance.release_task, worker, delivery, bounds)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nexus_sdk.testing.formal import instance
-from nexus_sdk.testing.formal.choices import choices
-from nexus_sdk.testing.formal.state import NOBODY, Bounds, Choice, Name, NotEnabled, State, initial
+from nexus_sdk.testing.formal.state import NOBODY, Bounds, Choice, Name, State, initial
+from nexus_sdk.testing.formal.trying import Attempt, Trying, enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +41,16 @@ def take_turn(
 
 def successors(s: TransactionalState, bounds: Bounds) -> Iterator[TransactionalState]:
     """Every state that may come next."""
-    for attempt in _attempts(s, bounds):
-        try:
-            yield attempt()
-        except NotEnabled:
-            continue
+    return enabled(_attempts(s, bounds))
 
 
-Attempt = Callable[[], TransactionalState]
-
-
-def _attempts(s: TransactionalState, bounds: Bounds) -> Iterator[Attempt]:
-    def rings(action: Callable[..., TransactionalState], *given: object) -> Attempt:
-        return lambda: replace(action(s, *given), bell=True)
-
-    def silent(action: Callable[..., TransactionalState], *given: object) -> Attempt:
-        return lambda: action(s, *given)
-
+def _attempts(s: TransactionalState, bounds: Bounds) -> Iterator[Attempt[TransactionalState]]:
+    trying = Trying(s, bounds, lambda after: replace(after, bell=True), take_turn)
     for message in bounds.messages:
-        yield rings(instance.accept, message)
+        yield trying.rings(instance.accept, message)
     for timer in bounds.timers:
-        yield silent(instance.come_due, timer)
-    yield silent(instance.turn_lease_ends, bounds)
-    for activity in bounds.activities:
-        yield silent(instance.task_lease_ends, activity, bounds)
+        yield trying.silent(instance.come_due, timer)
+    yield from trying.leases_ending()
     if s.bell and "bell" in bounds.fault_kinds and s.faults > 0:
         yield lambda: replace(s, bell=False, faults=s.faults - 1)
     if s.bell and not s.has_work and "bell" in bounds.fault_kinds:
@@ -73,23 +59,14 @@ def _attempts(s: TransactionalState, bounds: Bounds) -> Iterator[Attempt]:
         yield lambda: replace(s, bell=True)
     for worker in bounds.workers:
         if s.bell:
-            yield silent(instance.lease_turn, worker)
+            yield trying.silent(instance.lease_turn, worker)
             for activity in bounds.activities:
-                yield silent(instance.lease_task, worker, activity, bounds)
-        if instance.has_something(s, worker):
-            yield silent(instance.load, worker)
-            yield silent(instance.warm, worker)
-        for c in choices(s, worker, bounds):
-            yield silent(take_turn, worker, c, bounds)
-            yield lambda c=c, worker=worker: take_turn(s, worker, c, bounds, is_answered=False)  # type: ignore[misc]
-        yield silent(instance.repeat, worker)
-        yield rings(instance.conflict, worker)
-        yield silent(instance.ack_turn, worker)
-        yield rings(instance.release_turn, worker, bounds)
-        yield silent(instance.crash, worker, bounds)
+                yield trying.silent(instance.lease_task, worker, activity, bounds)
+        yield from trying.turns(worker)
+        yield trying.silent(instance.repeat, worker)
+        yield trying.silent(instance.crash, worker, bounds)
         for delivery in s.doing_of(worker):
-            yield silent(instance.ack_task, worker, delivery)
-            yield rings(instance.report, worker, delivery)
-            yield rings(instance.retry, worker, delivery, bounds)
-            yield rings(instance.release_task, worker, delivery, bounds)
-            yield silent(instance.forget, worker, delivery, bounds)
+            yield from trying.dropped(worker, delivery)
+            yield trying.rings(instance.report, worker, delivery)
+            yield trying.rings(instance.retry, worker, delivery, bounds)
+            yield trying.rings(instance.release_task, worker, delivery, bounds)

@@ -166,7 +166,7 @@ AIMED_FAULTS = {
     "client crash before": 2,
     "client crash after": 2,
     "pause": 12,
-    "outage": 9,
+    "outage": 12,
 }
 """What runs aim at, and how likely: those most that come at a time otherwise, and seldom in the middle of a verb."""
 
@@ -187,10 +187,16 @@ SELDOM_REACHED = frozenset(
 """What faults are likelier at, and runs aim at more often."""
 
 SELDOM_MET = frozenset(
-    {"dead:put", "due:put", "send:accept", "ack:write", "outbox:reply", "outbox:instance"}
-    | {"release:show", "retry:put", "outbox:message", "outbox:sent"}
+    {"dead:put", "due:put", "send:accept", "ack:write", "outbox:reply", "outbox:instance", "outbox:outcome"}
+    | {"release:show", "release:write", "retry:put", "outbox:message", "outbox:sent", "outbox:task", "outbox:put"}
+    | {"outbox:made", "purge:clear", "extend:write"}
 )
 """Of these, what a run that aims at it may still not come to: more of them do."""
+
+HARDLY_MET = frozenset(
+    {"dead:put", "send:accept", "release:show", "release:write", "outbox:task", "outbox:put", "outbox:made"}
+)
+"""Of these, what most of such runs do not come to, or come to once, and to other places a hundred times."""
 
 
 def draw_aim(chance: Random, *, is_split: bool) -> str:
@@ -202,12 +208,12 @@ def draw_aim(chance: Random, *, is_split: bool) -> str:
 
 
 def _weight(fault: str, place: str, *, is_split: bool) -> float:
-    if place in {"outbox:task", "outbox:put", "outbox:made"}:
-        return 20  # a fan-out comes to them once, and to others a hundred times
+    if place in HARDLY_MET:
+        return 20
     if place in SELDOM_REACHED:
         return 10 if place in SELDOM_MET else 4
-    if place == "commit" and fault.startswith("client"):
-        return 4  # clients commit when they rewind, and then only
+    if place in {"commit", "list"} and fault.startswith("client"):
+        return 4  # clients commit when they rewind, and list when they are asked to, and then only
     return 0.5 if is_split and ":" not in place else 1
 
 

@@ -11,6 +11,7 @@ from nexus_sdk.store.listing import matches, page_of
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities, Doorbell, InstanceRecord, Query, RecordPage
 from nexus_sdk.store.split import SplitMemoryStore
+from nexus_sdk.store.split.item import DIRECT_MAX
 from nexus_sdk.store.split.memory import ItemShelf, MemoryQueues
 from nexus_sdk.store.split.ports import Change, T
 from nexus_sdk.store.split.rings import Ring
@@ -245,6 +246,11 @@ class LaggingShelf(ItemShelf):
 MemoryStores = MemoryStore | SimulatedSplitStore
 
 
+DIRECT_MAXIMA = (10, 30, DIRECT_MAX)
+"""So many sends of a turn to its own instance are part of its write: mostly fewer than there is room for, so that a
+fan-out which is quickly run leaves something to the outbox."""
+
+
 def open_simulated(
     plan: Plan, true: FakeClock, note: Callable[[str, str], None], on_write: Callable[[], None]
 ) -> MemoryStores:
@@ -265,6 +271,7 @@ def open_simulated(
         store.capabilities = cloud.capabilities if cloud is not None else LAGGING
         store.table.rows_max = cloud.rows_max if cloud is not None else None
         store.table.lag_us = round(store.capabilities.list_lag_seconds * 1_000_000)
+        store.direct_max = Random(f"{plan.seed}/direct").choice(DIRECT_MAXIMA)
         delay = store.capabilities.delay_seconds_max
         store.queue = (UnrulyQueue if store.capabilities.can_pull else PushingQueue)(
             Random(f"{plan.seed}/queue"),

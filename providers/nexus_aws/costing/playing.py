@@ -295,7 +295,8 @@ class Playing:
             if record.status in (Status.BLOCKED, Status.SUSPENDED):
                 raise await self._stands_still(record.id)
         is_quiet = not any(at > self._clock.now_us() for at in self._metered.rings_us)
-        return all(record.status.is_finished for record in records) and is_quiet and await self._next_look_us() is None
+        has_ended = bool(records) and all(record.status.is_finished for record in records)
+        return has_ended and is_quiet and await self._next_look_us() is None
 
     async def _next_look_us(self) -> int | None:
         """When the schedule will next find something."""

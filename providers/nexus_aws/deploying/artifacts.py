@@ -57,8 +57,12 @@ class Artifacts:
             self._account.ask("s3", "PutObject", Key=key, Body=body, **owned)
         return True
 
-    def forget(self, kept: int) -> int:
-        """Erase all but so many of the newest files of this deployment; how many were erased."""
+    def forget(self, kept: int, current: str = "") -> int:
+        """Erase all but so many of the newest files of this deployment; how many were erased.
+
+        Args:
+            current: the key of one that is kept, however old it is.
+        """
         listed: list[tuple[str, str]] = []
         parameters = {"Bucket": self.bucket, "Prefix": f"{self._title}/"}
         while True:
@@ -72,7 +76,7 @@ class Artifacts:
             if not reply.get("IsTruncated"):
                 break
             parameters["ContinuationToken"] = reply["NextContinuationToken"]
-        old = [key for _, key in sorted(listed, reverse=True)[kept:]]
+        old = [key for _, key in sorted(listed, reverse=True)[kept:] if key != current]
         for key in old:
             self._account.ask("s3", "DeleteObject", Bucket=self.bucket, Key=key)
         return len(old)

@@ -54,7 +54,7 @@ class AwsDeployment:
         else:
             say(f"{'Creating' if proposal.is_new else 'Changing'} the stack {self._settings.title} …")
             self._stack.execute(proposal, say)
-            self._artifacts.forget(KEPT_BUILDS)
+            self._artifacts.forget(KEPT_BUILDS, self._code_key())
         return self._deployed()
 
     def store_url(self) -> str | None:
@@ -80,12 +80,10 @@ class AwsDeployment:
         Args:
             uploads: the code is uploaded, and that is told here; None: it is not.
         """
-        if self._archive is None:
-            raise BuildError("There is no artifact to deploy.")
         self._check_ours()
-        key = self._artifacts.key_of(self._archive.digest)
-        if uploads is not None and self._artifacts.upload(self._archive.path, key):
-            uploads(f"Uploaded {self._archive.packed_bytes / 1e6:.1f} MB to {self._artifacts.bucket}.")
+        archive, key = self._code(), self._code_key()
+        if uploads is not None and self._artifacts.upload(archive.path, key):
+            uploads(f"Uploaded {archive.packed_bytes / 1e6:.1f} MB to {self._artifacts.bucket}.")
         parameters = {"CodeBucket": self._artifacts.bucket, "CodeKey": key}
         template = self._template()
         proposal = self._stack.propose(template, parameters, tags_of(self._program, self._settings))
@@ -103,6 +101,14 @@ class AwsDeployment:
                 "Put that back, or deploy under another name or stage.",
             )
         return proposal
+
+    def _code(self) -> Archive:
+        if self._archive is None:
+            raise BuildError("There is no artifact to deploy.")
+        return self._archive
+
+    def _code_key(self) -> str:
+        return self._artifacts.key_of(self._code().digest)
 
     def _template(self) -> dict[str, str]:
         """The template as a request has it; a large one is uploaded."""

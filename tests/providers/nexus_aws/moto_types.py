@@ -1,14 +1,14 @@
 """What the emulator's CloudFormation lacks of what our template and its deployment need, on what the emulator can do.
 
 Importing it is all: URLs of functions become a kind of resource, and a stack that was made by a change set has its
-outputs, parameters and tags.
+outputs, parameters and tags. Event sources feed nobody: who tests plays them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from moto.awslambda.models import lambda_backends
+from moto.awslambda.models import LambdaBackend, lambda_backends
 from moto.cloudformation.models import ChangeSet
 from moto.core.common_models import CloudFormationModel
 
@@ -77,4 +77,9 @@ def _apply(change_set: Any) -> None:
     stack.output_map = stack._create_output_map()
 
 
+def _feed_nobody(backend: Any, function_arn: str, messages: Any, queue_arn: str) -> bool:
+    return False
+
+
 ChangeSet.apply = _apply  # type: ignore[method-assign]
+LambdaBackend.send_sqs_batch = _feed_nobody  # type: ignore[method-assign]

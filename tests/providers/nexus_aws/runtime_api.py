@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -49,19 +49,26 @@ class _Invocation:
 
 
 class Container:
-    """A function's process. `handler`: ``path/to/module.name``; `folder`: where it starts.
+    """A function's process. `handler`: ``path/to/module.name``; `folder`: where it starts; `python`: the interpreter.
 
     Attributes:
         starts: so many processes were started: cold starts.
         last_request_id: of the last invocation.
     """
 
-    def __init__(self, handler: str, variables: Mapping[str, str], folder: Path = ROOT) -> None:
+    def __init__(
+        self,
+        handler: str,
+        variables: Mapping[str, str],
+        folder: Path = ROOT,
+        python: Sequence[str] = (sys.executable,),
+    ) -> None:
         self.starts = 0
         self.last_request_id = ""
         self._handler = handler
         self._variables = dict(variables)
         self._folder = folder
+        self._python = python
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: Queue[_Invocation] = Queue()
         self._invocation: _Invocation | None = None
@@ -114,7 +121,7 @@ class Container:
         self.starts += 1
         variables = {**os.environ, **self._variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"}
         variables |= {"AWS_LAMBDA_FUNCTION_NAME": "orders", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}
-        command = [sys.executable, "-m", "awslambdaric", self._handler]
+        command = [*self._python, "-m", "awslambdaric", self._handler]
         process = self._process = subprocess.Popen(command, env=variables, cwd=self._folder)
         threading.Thread(target=self._watch, args=(process,), daemon=True).start()
 

@@ -73,13 +73,24 @@ async def test_a_process_that_does_not_know_the_instance_reads_once_before_it_le
     assert cloud.requests["TransactWriteItems"] == 1
 
 
+async def test_what_comes_together_is_read_together(cloud: Cloud) -> None:
+    open_store = cloud.stores()
+    await started(open_store(), "a", *(task("a", str(n)) for n in range(10)))
+    other = open_store()
+    await other.receive(["elsewhere"], limit=1, lease=BERT, now_us=T0)
+    await other.sqs._url("work")
+    cloud.requests.clear()
+    assert len((await other.receive(["work"], limit=10, lease=BERT, now_us=T0)).deliveries) == 10
+    assert cloud.requests == Counter({"ReceiveMessage": 1, "BatchGetItem": 1, "PutItem": 10})
+
+
 async def test_a_fan_out_is_sent_in_batches(cloud: Cloud) -> None:
     store = cloud.stores()()
     before = await started(store, "a")
     cloud.requests.clear()
     await store.commit(turn(before, *(task("a", str(n)) for n in range(200))), now_us=T0)
     assert cloud.requests["SendMessageBatch"] <= 200 / 10 + 4
-    assert cloud.requests["TransactWriteItems"] <= 1 + 2 + 1  # the turn, slices of ninety, and that they were sent
+    assert cloud.requests["TransactWriteItems"] <= 1 + 2 + 1  # the turn, two slices, and that they were sent
 
 
 async def test_many_outcomes_ring_once(cloud: Cloud) -> None:

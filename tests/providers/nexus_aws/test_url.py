@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,39 @@ def test_the_region_is_the_urls_or_the_environments_or_the_profiles(
     assert threads.client("dynamodb").meta.endpoint_url == f"https://dynamodb.{region}.amazonaws.com"
     if isinstance(threads, LeanCall):
         assert threads._base("dynamodb") == f"https://dynamodb.{region}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "said"),
+    [
+        ("dynamodb://orders", {}, "in which region"),
+        ("dynamodb://orders?region=eu central", {}, "eu central"),
+        ("dynamodb://orders?region=eu-central-1&endpoint=localhost", {}, "Invalid endpoint"),
+        ("dynamodb://orders?region=eu-central-1", {"AWS_PROFILE": "nobody"}, "profile"),
+        ("dynamodb://orders?region=eu-central-1&endpoint=http://127.0.0.1:9", {}, "credentials"),
+    ],
+)
+@pytest.mark.parametrize("is_serving", [False, True])
+async def test_what_the_sdk_cannot_make_sense_of_is_told_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], said: str, is_serving: bool
+) -> None:
+    own = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (own | variables).items():
+        monkeypatch.setenv(name, value)
+    store = open_store(url)
+    bell = store.doorbell() if is_serving else None
+    with pytest.raises(StoreError, match=said) as caught:
+        await store.find("a")
+    assert caught.value.hint
+    if bell is not None:
+        bell.close()
+    await store.close()
 
 
 def test_a_missing_sdk_names_the_extra() -> None:
