@@ -25,6 +25,10 @@ ATTEMPTS_MAX = 8
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 5.0
 
+WHO = "Credentials are those of the AWS SDKs: the environment, a profile, or a role."
+WHERE = "The region is that of the store URL (region=eu-central-1), AWS_REGION, AWS_DEFAULT_REGION, or a profile's."
+"""What to look at when botocore does not know as whom, or where, it is to ask."""
+
 THREADS_MAX = 32
 """So many requests of a process are under way at a time."""
 
@@ -232,12 +236,6 @@ class BotoCall:
             return {**reply, "Body": reply["Body"].read()} if "Body" in reply else reply
         except Exception as error:
             raise refusal(service, operation, error) from None
-
-
-WHO = "Credentials are those of the AWS SDKs: the environment, a profile, or a role."
-WHERE = (
-    "The region is that of the store URL (region=eu-central-1), of AWS_REGION, of AWS_DEFAULT_REGION, or a profile's."
-)
 
 
 def refusal(service: str, operation: str, error: Exception) -> Exception:

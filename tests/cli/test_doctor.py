@@ -85,6 +85,18 @@ def test_a_record_that_says_something_else_than_the_history_is_damage(
     assert (report.exit_code, "the record says cancelled, the history completed" in report.stdout) == (1, True)
 
 
+def test_a_damaged_instance_is_terminated_and_purged(nexus: Nexus, spoil: Callable[..., None]) -> None:
+    spoil(FLIP.replace("number = 2", "number = 1"), "c")
+    assert json.loads(nexus("show", "c", "--json").stdout)["status"] == "pending"
+    assert nexus("terminate", "c", "--reason", "the disk was bad").exit_code == 0
+    ended = nexus("run", "orders:approval", "--id", "c")  # whichever worker comes first ends it
+    assert (ended.exit_code, "was terminated: the disk was bad" in ended.stderr) == (1, True)
+    assert json.loads(nexus("show", "c", "--json").stdout)["status"] == "terminated"
+    assert nexus("doctor", "--history", "c").exit_code == 1
+    assert nexus("purge", "c").exit_code == 0
+    assert nexus("doctor", "--all").exit_code == 0
+
+
 @pytest.mark.usefixtures("spoil")
 def test_who_is_not_there_and_what_makes_no_sense(nexus: Nexus) -> None:
     nobody = nexus("doctor", "--history", "nobody")

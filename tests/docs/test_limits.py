@@ -23,6 +23,7 @@ NOT_LIMITS = (
     ("nexus_sdk.testing", "a test's own patience"),
     ("nexus_sdk.lint", "how far the linter looks"),
     ("nexus_sdk.cli", "what a picture or a line shows"),
+    ("nexus_sdk.costing", "how far an estimate looks"),
     ("nexus_sdk.replay", "what an explanation shows, and how far it looks"),
     ("nexus_sdk.core.deadlines:KEPT_MIN", "when a heap is tidied up"),
     ("nexus_sdk.engine.warm:FAR_US", "who counts as asleep"),

@@ -77,7 +77,9 @@ def test_the_commands_are_all_there() -> None:
     assert list(described) == list(group.commands)
     everywhere = set(re.findall(r"`(--[a-z-]+)", sections[0]))
     for name, command in group.commands.items():
-        options = {opt for parameter in command.params for opt in parameter.opts if opt.startswith("--")}
+        leaves = list(command.commands.values()) if hasattr(command, "commands") else [command]
+        parameters = [parameter for leaf in leaves for parameter in leaf.params]
+        options = {opt for parameter in parameters for opt in parameter.opts if opt.startswith("--")}
         said = set(re.findall(r"`(--[a-z-]+)", described[name]))
         assert options - everywhere <= said, f"nexus {name}: {options - everywhere - said} is not described"
         assert said <= options, f"nexus {name} has no {said - options}"

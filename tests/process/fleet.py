@@ -214,8 +214,8 @@ async def runs_of(store: Store, instance_id: str) -> tuple[InstanceRecord, list[
     loaded = await store.load(instance_id)
     runs: list[list[Batch]] = []
     run_id: str | None = loaded.record.run_id
-    while run_id:
-        stored = (await store.load(instance_id, run_id=run_id)).batches
+    while run_id:  # the present run as it was loaded with its record: it may have moved on since
+        stored = (await store.load(instance_id, run_id=run_id)).batches if runs else loaded.batches
         batches = [wire.decode_batch(batch.data) for batch in stored]
         wire.verify(batches, last_hash=None if runs else loaded.record.last_hash)
         runs.append(batches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus_sdk.testing.simulation.occasions import NONE, OCCASIONS, occasion_for
+from nexus_sdk.testing.simulation.occasions import OCCASIONS, occasion_for
 from nexus_sdk.testing.simulation.plan import Act, draw
 from nexus_sdk.testing.simulation.programs import Node
 from nexus_sdk.testing.simulation.rates import PLACES, Rates
@@ -36,9 +36,9 @@ def test_a_run_of_all_of_them_holds() -> None:
 
 
 def test_who_commits_anyway_needs_no_occasion_and_a_client_needs_one() -> None:
-    assert occasion_for("crash after commit") is NONE
+    assert occasion_for("crash after commit") is None
     assert occasion_for("client crash after commit") is OCCASIONS["commit"]
-    assert occasion_for("crash after receive") is NONE
+    assert occasion_for("crash after receive") is None
 
 
 def test_a_run_that_aims_at_a_seldom_place_has_what_leads_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ from nexus_sdk.core import events as e
 from nexus_sdk.core.history import Batch
 from nexus_sdk.core.payload import Codec
 from nexus_sdk.core.status import Status
+from nexus_sdk.errors import HistoryCorruptedError
 
 WAITS_MAX = 10
 """So many of the things it waits for are shown to people."""
@@ -40,11 +42,7 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     """Show an instance: status, result, what it waits for."""
     found = checked(app_for(app, store), may_make=False)
 
-    async def look(client: Client) -> tuple[InstanceStatus, list[Batch], Codec]:
-        handle = client.get(id)
-        return await handle.status(), list((await handle.history()).batches), client.codec.bound_to(id)
-
-    status, batches, codec = ask(found, look)
+    status, batches, codec = ask(found, partial(_look, id=id))
     waits = [] if status.status.is_finished else waits_of(batches)
     end = batches[-1].events[-1] if status.status.is_finished and batches and batches[-1].events else None
     result = event_to_json(end, codec)["result"] if isinstance(end, e.WorkflowCompleted) else None
@@ -60,6 +58,17 @@ def show(id: IdArgument, store: StoreOption = None, app: AppOption = None, json:
     if status.failure is not None:
         _put_failure(status, store)
     ask(found, lambda client: tell_unread(client, id))
+
+
+async def _look(client: Client, id: str) -> tuple[InstanceStatus, list[Batch], Codec]:
+    handle = client.get(id)
+    status, codec = await handle.status(), client.codec.bound_to(id)
+    try:
+        return status, list((await handle.history()).batches), codec
+    except HistoryCorruptedError:
+        if status.status is Status.COMPLETED:
+            raise  # its result is not known
+        return status, [], codec  # that it cannot be read is the very thing to be seen
 
 
 @told

@@ -221,8 +221,10 @@ class Follower:
             return
         turn = _ReadTurn(commit)
         if turn.is_rewind:
-            self._followed.pop(commit.record.id)
+            before = self._followed.pop(commit.record.id)
             self._meet(commit.record.id, what)
+            # A turn of the run before may be committed once more, by who has not heard of it.
+            self._of(commit.record.id).places |= before.places
         else:
             self._turn_taken(followed, commit, turn, process, now_us, what)
         if any(isinstance(send, CancelTask) for entry in getattr(followed.item, "outbox", ()) for send in entry.sends):

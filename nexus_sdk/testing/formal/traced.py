@@ -184,6 +184,9 @@ def _tell(follower: Follower, verb: _Verb, write: str, id: str, result: Any) -> 
             follower.sent(own, verb.named.get("settles", ()))
         case "receive:lease" if isinstance(result, TaskDelivery | TurnDelivery):
             follower.received([result], verb.named.get("now_us", 0))
+        case "outbox:task" if isinstance(result, tuple):  # what its committer has claimed of his own tasks
+            follower.received(result[0], 0)
+            follower.came(id)
         case "retry:write":
             follower.retried(verb.given[0])
         case "release:write":

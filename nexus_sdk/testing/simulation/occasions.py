@@ -97,11 +97,8 @@ OCCASIONS: Mapping[str, Occasion] = {
 """By place. A client commits when it rewinds what has failed."""
 
 
-NONE = Occasion()
-
-
-def occasion_for(aim: str) -> Occasion:
-    """What leads to the place that a run aims at; nothing for those that are reached anyway."""
+def occasion_for(aim: str) -> Occasion | None:
+    """What leads to the place that a run aims at; None for those that are reached anyway."""
     fault, _, place = aim.rpartition(" ")
     is_reached_anyway = place == "commit" and not fault.startswith("client")
-    return NONE if is_reached_anyway else OCCASIONS.get(place, NONE)
+    return None if is_reached_anyway else OCCASIONS.get(place)

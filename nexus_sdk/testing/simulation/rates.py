@@ -159,16 +159,19 @@ PLACES: Mapping[str, frozenset[str]] = {
 """For each fault as it is counted, where it must have struck for all of it to be covered."""
 
 AIMED_FAULTS = {
-    "crash before": 4,
-    "crash after": 4,
-    "fail before": 3,
-    "fail after": 3,
+    "crash before": 6,
+    "crash after": 6,
+    "fail before": 4,
+    "fail after": 4,
     "client crash before": 2,
     "client crash after": 2,
     "pause": 12,
     "outage": 12,
 }
 """What runs aim at, and how likely: those most that come at a time otherwise, and seldom in the middle of a verb."""
+
+AT_A_TIME_OTHERWISE = frozenset({"pause", "outage"})
+"""Of these, those: in the middle of a verb they come to no place by themselves, and so about as often to each."""
 
 OUT_OF_REACH = {
     "release:put": "who holds a task has its message",
@@ -189,12 +192,13 @@ SELDOM_REACHED = frozenset(
 SELDOM_MET = frozenset(
     {"dead:put", "due:put", "send:accept", "ack:write", "outbox:reply", "outbox:instance", "outbox:outcome"}
     | {"release:show", "release:write", "retry:put", "outbox:message", "outbox:sent", "outbox:task", "outbox:put"}
-    | {"outbox:made", "purge:clear", "extend:write"}
+    | {"outbox:made", "outbox:cancel", "purge:clear", "extend:write"}
 )
 """Of these, what a run that aims at it may still not come to: more of them do."""
 
 HARDLY_MET = frozenset(
-    {"dead:put", "send:accept", "release:show", "release:write", "outbox:task", "outbox:put", "outbox:made"}
+    {"dead:put", "send:accept", "release:show", "release:write", "ack:write"}
+    | {"outbox:task", "outbox:put", "outbox:made", "outbox:cancel"}
 )
 """Of these, what most of such runs do not come to, or come to once, and to other places a hundred times."""
 
@@ -208,12 +212,12 @@ def draw_aim(chance: Random, *, is_split: bool) -> str:
 
 
 def _weight(fault: str, place: str, *, is_split: bool) -> float:
-    if place in HARDLY_MET:
-        return 20
+    if fault in AT_A_TIME_OTHERWISE:
+        return 8 if place in HARDLY_MET else 5 if place in SELDOM_MET else 3
     if place in SELDOM_REACHED:
-        return 10 if place in SELDOM_MET else 4
+        return 20 if place in HARDLY_MET else 10 if place in SELDOM_MET else 4
     if place in {"commit", "list"} and fault.startswith("client"):
-        return 4  # clients commit when they rewind, and list when they are asked to, and then only
+        return 10  # clients commit when they rewind, and list when they are asked to, and then only
     return 0.5 if is_split and ":" not in place else 1
 
 
