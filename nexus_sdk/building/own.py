@@ -44,7 +44,9 @@ def own_files(target: Target, mentioned: Collection[str]) -> Mapping[str, Path]:
 def _package(package: str, left_out: Collection[str]) -> Mapping[str, Path]:
     found = find_spec(package)
     if found is None or found.origin is None:
-        raise BuildError(f"The package {package} is not here, and the artifact needs it.")
+        raise BuildError(
+            f"The package {package} is not here, and the artifact needs it.", hint="Install nexus-sdk again."
+        )
     folder = Path(found.origin).parent
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):

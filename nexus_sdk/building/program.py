@@ -69,7 +69,10 @@ def program_in(module: ModuleType, app: Nexus) -> Program:
     """
     file = getattr(module, "__file__", None)
     if file is None or not file.endswith(".py"):
-        raise BuildError(f"{module.__name__} is no Python file: there is nothing to pack.")
+        raise BuildError(
+            f"{module.__name__} is no Python file: there is nothing to pack.",
+            hint="Name a module of your project: orders:app.",
+        )
     root = Path(file).resolve().parent
     if Path(file).name == "__init__.py":
         root = root.parent
@@ -102,7 +105,9 @@ def _toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BuildError(f"{path} cannot be read: {error}.") from None
+        raise BuildError(
+            f"{path} cannot be read: {error}.", hint="Mend it: the name and the settings are in it."
+        ) from None
 
 
 def _table(data: Mapping[str, Any], *names: str, where: str) -> Mapping[str, Any]:
@@ -114,7 +119,7 @@ def _table(data: Mapping[str, Any], *names: str, where: str) -> Mapping[str, Any
     for name in names:
         found = data.get(name, {})
         if not isinstance(found, Mapping):
-            raise BuildError(f"{where}: [{'.'.join(names)}] is no table.")
+            raise BuildError(f"{where}: [{'.'.join(names)}] is no table.", hint='[tool.nexus]\nname = "orders"')
         data = found
     return data
 

@@ -89,7 +89,9 @@ def _theirs(program: Program) -> tuple[str, list[str]]:
             project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
             return path.name, [str(line) for line in project.get("dependencies", [])]
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise BuildError(f"{path} cannot be read: {error}.") from None
+            raise BuildError(
+                f"{path} cannot be read: {error}.", hint="It says what is installed beside the program."
+            ) from None
     return "", []
 
 
@@ -97,11 +99,13 @@ def _lines(path: Path, within: frozenset[Path]) -> Iterator[str]:
     """The lines of a requirements file and of those that it refers to."""
     path = path.resolve()
     if path in within:
-        raise BuildError(f"{path} refers to itself.")
+        raise BuildError(f"{path} refers to itself.", hint="Take the line away, here or in a file in between.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BuildError(f"{path} cannot be read: {error}.") from None
+        raise BuildError(
+            f"{path} cannot be read: {error}.", hint="It says what is installed beside the program."
+        ) from None
     for raw in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = re.sub(r"(^|\s)#.*$", "", raw).strip()
         nested = _NESTED.fullmatch(line)

@@ -143,7 +143,9 @@ def settings_of(
         raise BuildError(f"There is no setting {unknown[0]!r} of {platform}.", hint=near(unknown[0], known))
     for variable in environment:
         if not VARIABLE.fullmatch(variable):
-            raise BuildError(f"No variable can be called {variable!r}: letters, digits and underscores.")
+            raise BuildError(
+                f"No variable can be called {variable!r}: letters, digits and underscores.", hint="--set GREETING=hello"
+            )
     values = {one: setting.parsed(given.get(one, setting.default)) for one, setting in known.items()}
     title = checked_name(name, "The program") if name is not None else program.name
     return Settings(title, stage, values, environment, tags)
@@ -158,7 +160,7 @@ def _pair(text: str, example: str) -> tuple[str, str]:
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise BuildError(f"{what} of pyproject.toml is no table.")
+        raise BuildError(f"{what} of pyproject.toml is no table.", hint="[tool.nexus.aws]\nmemory = 512")
     return value
 
 

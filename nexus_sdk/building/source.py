@@ -83,9 +83,14 @@ def _included(program: Program) -> Mapping[str, Path]:
         try:
             matching = [path for path in sorted(program.root.glob(pattern)) if path.is_file()]
         except (ValueError, NotImplementedError) as error:
-            raise BuildError(f"[tool.nexus] include: {pattern!r} is no pattern: {error}.") from None
+            raise BuildError(
+                f"[tool.nexus] include: {pattern!r} is no pattern: {error}.", hint='include = ["templates/**"]'
+            ) from None
         if not matching:
-            raise BuildError(f"[tool.nexus] include: {pattern!r} matches no file in {program.root}.")
+            raise BuildError(
+                f"[tool.nexus] include: {pattern!r} matches no file in {program.root}.",
+                hint="Patterns are relative to that folder; take away those that are of no use.",
+            )
         files |= {path.relative_to(program.root).as_posix(): path for path in matching if _is_packed(path)}
     return files
 

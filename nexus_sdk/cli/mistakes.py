@@ -15,6 +15,7 @@ import typer
 from nexus_sdk.cli import output
 from nexus_sdk.errors import (
     BlockingError,
+    BuildError,
     DefinitionError,
     InvalidArgument,
     NexusError,
@@ -31,7 +32,7 @@ R = TypeVar("R")
 FAILED = 1
 USAGE = 2
 
-_USAGE_ERRORS = (DefinitionError, InvalidArgument, PayloadError, ProviderMissing)
+_USAGE_ERRORS = (BuildError, DefinitionError, InvalidArgument, PayloadError, ProviderMissing)
 _REFUSALS = (WrongStatus,)
 """Arguments that were right in themselves: what they name does not allow it."""
 

@@ -123,10 +123,15 @@ class Code:
             code,
             subject or brief(node),
             reason or rule.reason,
-            replacement or rule.replacement,
+            self._in_its_words(replacement or rule.replacement),
             self.workflow,
             self.source.line(span.line),
         )
+
+    def _in_its_words(self, replacement: str) -> str:
+        """What to write instead, as it is written here: a helper or a coroutine workflow awaits, and may not yield."""
+        is_yielding = self.is_workflow and self.is_generator
+        return replacement if is_yielding else replacement.replace("yield ctx.", "await ctx.")
 
     def _walk(self) -> Iterator[ast.AST]:
         body = [self.node.body] if isinstance(self.node, ast.Lambda) else self.node.body

@@ -28,6 +28,7 @@ NOT_LIMITS = (
     ("nexus_sdk.core.deadlines:KEPT_MIN", "when a heap is tidied up"),
     ("nexus_sdk.engine.warm:FAR_US", "who counts as asleep"),
     ("nexus_sdk.store.sqlite.connection", "how SQLite goes about its file"),
+    ("nexus_sdk.building.dependencies", "how much of what an installer says is told"),
     ("nexus_sdk.store.split", "how a split store goes about it: slices, graces, notes"),
 )
 """Modules and names whose numbers nobody runs into, and why; the page may have some of them all the same."""

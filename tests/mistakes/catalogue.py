@@ -20,7 +20,7 @@ from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Capabilities
 from nexus_sdk.testing import WorkflowEnvironment
 from nexus_sdk.testing.provider_suite.builders import T0, new, turn
-from tests.mistakes import seals, stores
+from tests.mistakes import deployments, seals, stores
 from tests.mistakes.bench import Bench
 
 Make = Callable[[Bench], Awaitable[str]]
@@ -298,6 +298,7 @@ EXAMPLES: Mapping[str, Make] = {
     "NX613": _raised("async with ctx.timeout('10s'):\n    yield ctx.sleep('1h')"),
     "NX614": _raised("async with ctx.saga():\n    yield reserve()\n    raise RuntimeError('no')"),
     "NX701": _asking(lambda env, handle: handle.result()),
+    **deployments.EXAMPLES,
 }
 
 SECOND_EXAMPLES: Mapping[str, Make] = {

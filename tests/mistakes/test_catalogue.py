@@ -17,6 +17,7 @@ from tests.mistakes.catalogue import BASES, EXAMPLES, SECOND_EXAMPLES, TOLD_ELSE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 SOURCE = Path(nexus_sdk.__file__).parent
+PROVIDERS = Path(__file__).parents[2] / "providers"
 
 VARYING = (
     (re.compile(r"orders\.py:\d+"), "orders.py:31"),
@@ -87,7 +88,7 @@ def test_every_code_is_raised_somewhere(code: str) -> None:
     """`NX601` is for users to raise; a base is caught, and its subclasses are raised."""
     name = Codes.all[code].__name__
     made = re.compile(rf"\b{name}\(|^class \w+\({name}\):", re.MULTILINE)
-    files = [path for path in SOURCE.rglob("*.py") if path.name != "errors.py"]
+    files = [path for folder in (SOURCE, PROVIDERS) for path in folder.rglob("*.py") if path.name != "errors.py"]
     assert any(made.search(path.read_text(encoding="utf-8")) for path in files)
 
 

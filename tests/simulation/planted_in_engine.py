@@ -29,6 +29,12 @@ def warm_instances_are_always_up_to_date() -> Iterable[Patch]:
 
 
 @mutant
+def the_unreadable_cannot_be_ended() -> Iterable[Patch]:
+    """An instance whose history was damaged is blocked, whatever is asked of it."""
+    yield turns, "termination_in", lambda messages: None
+
+
+@mutant
 def naive_timer_compare() -> Iterable[Patch]:
     """Timers fire in the second in which they are due."""
 

@@ -64,7 +64,8 @@ def _try_on_running(deployment: Deployment, request: Request) -> None:
         return
     tried = rehearse(request.program.app, store_url)
     if tried.number:
-        output.say(f"{tried.number} instances that run go on with this code.")
+        who = "1 instance that runs goes" if tried.number == 1 else f"{tried.number} instances that run go"
+        output.say(f"{who} on with this code.")
     if tried.is_cut:
         output.say("There are more; only the newest were tried.")
 

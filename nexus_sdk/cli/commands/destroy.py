@@ -46,13 +46,18 @@ def _confirm(request: Request, *, deletes_data: bool) -> None:
         Mistake: nobody is.
         typer.Exit: the answer is no.
     """
-    if not sys.stdin.isatty():
+    if not _is_asked():
         raise Mistake("Nobody is there to be asked, and nothing was destroyed.", hint="Say --yes.")
     what = f"{request.settings.title} on {request.platform.title}"
     question = f"Destroy {what}, and erase all its data for good?" if deletes_data else f"Destroy {what}?"
     if not typer.confirm(question, err=True):
         output.say("Nothing was destroyed.")
         raise typer.Exit(FAILED)
+
+
+def _is_asked() -> bool:
+    """Whether somebody is there."""
+    return sys.stdin.isatty()
 
 
 def _put(done: Destroyed, request: Request) -> None:

@@ -127,7 +127,6 @@ _CODES_OUT_OF_REACH = {
     "NX206": "nothing spins in one thread: see tests/engine",
     "NX207": "turns fail of nothing here but of damage, which has a code of its own",
     "NX209": "histories are short here: see tests/engine/test_history_limits.py",
-    "NX210": "time does not wait here for what nobody serves: see tests/engine/test_poison.py",
     "NX321 NX322 NX406": "told where a call is made, before anything is sent",
     "NX404": "stores in memory have no schema",
     "NX405": "stores are handed over, not found by URL",

@@ -131,9 +131,11 @@ def _damaged(seen: Seen, told_of: Collection[str], now_us: int) -> Iterator[str]
         yield f"law 13, {seen.item.record.id}: its tasks lie there, and nobody was told why"
     record = seen.item.record
     is_waiting = not seen.item.inbox and (record.wake_at_us is None or record.wake_at_us > now_us)
+    is_waiting |= not seen.item.turn.is_free(now_us)  # who held it had a wrong clock, and is gone
     if not (record.status.is_finished or record.status.is_held or is_waiting):
         yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}) and is {record.status}, with work to do"
-    if record.status.is_held and any(message.id.startswith("terminate:") for message in seen.item.inbox.values()):
+    is_to_end = any(message.id.startswith("terminate:") for message in seen.item.inbox.values())
+    if record.status.is_held and is_to_end and not is_waiting:
         yield f"law 13, {record.id} was damaged ({sorted(seen.damaged)}), was to be terminated, and is {record.status}"
 
 

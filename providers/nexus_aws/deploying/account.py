@@ -47,6 +47,9 @@ PAUSE_SECONDS = 2.0
 CREDENTIALS_HINT = "aws configure, aws sso login, or AWS_PROFILE; to see who you are: aws sts get-caller-identity"
 
 
+OWN_WORDS = "The words are those of AWS; nothing was changed by this request."
+
+
 class Refused(DeployError):
     """A request that AWS has refused. `aws_code`: its own code."""
 
@@ -159,7 +162,9 @@ def _told(service: str, operation: str, error: Exception, region: str) -> Deploy
         said = error.response.get("Error", {})
         return refusal(f"{service}:{operation}", str(said.get("Code", "")), str(said.get("Message", "")))
     if type(error).__module__ == "botocore.parsers":  # what has answered is not AWS: a proxy, a page
-        return DeployError(f"{service}:{operation}: the answer is none of AWS: {error}")
+        return DeployError(
+            f"{service}:{operation}: the answer is none of AWS: {error}", hint="Is there a proxy in between?"
+        )
     if not isinstance(error, BotoCoreError):
         return None
     kind = type(error).__name__
@@ -169,7 +174,7 @@ def _told(service: str, operation: str, error: Exception, region: str) -> Deploy
         return DeployError(
             f"AWS cannot be reached: {error}", hint=f"Is the region right ({region}), and is there a network?"
         )
-    return DeployError(f"{service}:{operation}: {error}")
+    return DeployError(f"{service}:{operation}: {error}", hint=OWN_WORDS)
 
 
 def refusal(what: str, code: str, message: str) -> DeployError:
@@ -183,7 +188,7 @@ def refusal(what: str, code: str, message: str) -> DeployError:
         return CredentialsMissing(f"AWS does not accept these credentials: {code}: {message}", hint=CREDENTIALS_HINT)
     if code in NOT_ALLOWED or "is not authorized to perform" in message:
         return rights_missing(what, message)
-    return Refused(f"AWS refused {what}: {code}: {message}", aws_code=code)
+    return Refused(f"AWS refused {what}: {code}: {message}", aws_code=code, hint=OWN_WORDS)
 
 
 def rights_missing(what: str, message: str) -> RightsMissing:

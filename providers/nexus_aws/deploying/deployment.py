@@ -104,7 +104,7 @@ class AwsDeployment:
 
     def _code(self) -> Archive:
         if self._archive is None:
-            raise BuildError("There is no artifact to deploy.")
+            raise BuildError("There is no artifact to deploy.", hint="nexus build makes one.")
         return self._archive
 
     def _code_key(self) -> str:
