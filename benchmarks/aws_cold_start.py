@@ -58,7 +58,7 @@ lap("asyncio")
 from nexus_aws import lambda_handler
 lap("the store and the handler")
 handler = lambda_handler(app)
-lap("finding and opening the store")
+lap("opening the store")
 import nexus_aws.messages
 lap("the engine")
 app.codec, app.environment

@@ -19,6 +19,30 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,19}[a-z0-9]")
 """What a program or a stage may be called: names of buckets and queues begin with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A workflow that may be started, for commands that are shown.
+
+    Attributes:
+        wanted: its parameters that have no default.
+        is_single: it has one parameter, and no more.
+    """
+
+    workflow: str
+    wanted: tuple[str, ...]
+    is_single: bool
+
+    @property
+    def arguments(self) -> str:
+        """Its arguments as a JSON object, with dots for what nobody can guess."""
+        return "{" + ", ".join(f'"{name}": …' for name in self.wanted) + "}"
+
+    @property
+    def input(self) -> str:
+        """Its arguments as `--input` takes them; empty for none."""
+        return ("…" if self.is_single else self.arguments) if self.wanted else ""
+
+
 @dataclass(frozen=True)
 class Program:
     """A program.
@@ -39,6 +63,16 @@ class Program:
     def spec(self) -> str:
         """``MODULE[:APP]``, as it is typed."""
         return f"{self.module}:{self.attribute}" if self.attribute else self.module
+
+    @property
+    def example(self) -> Example:
+        """A workflow to begin with."""
+        names = sorted({name for name, _ in self.app.registry.workflows})
+        if not names:
+            return Example("WORKFLOW", (), is_single=False)
+        parameters = self.app.registry.latest(names[0]).signature.parameters
+        wanted = tuple(each.name for each in parameters if each.default is each.empty)
+        return Example(names[0], wanted, is_single=len(parameters) == 1)
 
     @cached_property
     def configuration(self) -> Mapping[str, Any]:

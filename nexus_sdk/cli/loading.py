@@ -218,7 +218,7 @@ def _apps_in(module: ModuleType) -> dict[str, Nexus]:
 def _apps_hint(name: str, apps: dict[str, Nexus], spec: str) -> str:
     if apps:
         return near(name, apps)
-    return f"It defines none. Leave the name out to serve everything that is defined in it: nexus worker {spec}"
+    return f"It defines none. Leave the name out, and everything that is defined in it is meant: {spec}"
 
 
 def _app_of(module: ModuleType) -> Nexus:

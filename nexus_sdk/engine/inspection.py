@@ -34,7 +34,8 @@ def _ask(instance: Instance, name: str, arguments: Sequence[Any], surroundings: 
     if execution is None:
         raise DefinitionError(
             f"{record.id} is of workflow {record.workflow!r} version {record.version!r}, which this app does not have.",
-            hint="Queries are answered by the asking process's own code: name the app that has the workflow.",
+            hint="Queries are answered by the asking process's own code: name the app that has the workflow "
+            "(`nexus query … --app MODULE`).",
         )
     if execution.main is None and execution.end is None:
         start_us = execution.created.start_at_us if execution.created else None

@@ -19,7 +19,7 @@ from nexus_sdk.store.port import LOCAL, CancelTask, InboxMessage, InstanceRecord
 
 
 def sends_of(record: InstanceRecord, events: Sequence[e.Event], after: Projection, *, now_us: int) -> Iterator[Send]:
-    """The sends of a turn, in order. What was asked for and given up in the same turn sends nothing.
+    """The sends of a turn, in order. What was asked for and given up, or answered, in the same turn sends nothing.
 
     Args:
         record: the instance (before or after the turn: only its identity is read).
@@ -36,7 +36,7 @@ def sends_of(record: InstanceRecord, events: Sequence[e.Event], after: Projectio
                 yield _child(record, event, now_us=now_us)
             case e.ChildCancelRequested(path=path) if path not in fresh and path in after.stopping:
                 yield _cancel_child(record, after.stopping[path])
-            case e.EventSent():
+            case e.EventSent(path=path) if path in after.sends:
                 yield _event(record, event)
             case _ if event.is_terminal:
                 yield from _word(record, event)
@@ -50,6 +50,15 @@ def sends_of_termination(record: InstanceRecord, end: e.WorkflowTerminated, pend
         if not child.detached:
             yield _cancel_child(record, child)
     yield from _word(record, end)
+
+
+def ends_of_given_up(record: InstanceRecord, pending: Projection) -> Iterator[InboxMessage]:
+    """For a run that begins with another one's history: activities that were being cancelled there are not begun here,
+    and have ended.
+    """
+    for path in pending.activities:
+        if path in pending.cancelling:
+            yield _cancelled(record, path)
 
 
 def _word(record: InstanceRecord, end: e.Event) -> Iterator[InboxMessage]:
@@ -90,9 +99,12 @@ def _task(record: InstanceRecord, event: e.ActivityScheduled, now_us: int) -> Ta
 
 
 def _cancel_task(record: InstanceRecord, path: str) -> CancelTask:
+    return CancelTask(task_id(record.run_id, path), record.id, _cancelled(record, path))
+
+
+def _cancelled(record: InstanceRecord, path: str) -> InboxMessage:
     id = task_id(record.run_id, path)
-    removed = inbox_message(f"{id}:end", record.id, e.ActivityCancelled(path), run_id=record.run_id)
-    return CancelTask(id, record.id, removed)
+    return inbox_message(f"{id}:end", record.id, e.ActivityCancelled(path), run_id=record.run_id)
 
 
 def _child(record: InstanceRecord, event: e.ChildScheduled, *, now_us: int) -> Send:

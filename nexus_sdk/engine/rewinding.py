@@ -1,8 +1,9 @@
 """Rewind: a failed instance is retried from the step that failed it.
 
 The new run's history is a copy of the old one up to the last failure that came in (of an activity, a child, a wait);
-what was pending there is asked for again, children under the ids that the new run gives them by default (one whose id
-the workflow chose keeps it: purge the child that failed before its parent is rewound). The old run stays as it is.
+what was pending there is asked for again, what was being given up there has ended, and what was sent and answered is
+not sent again. Children have the ids that the new run gives them by default (one whose id the workflow chose keeps it:
+purge the child that failed before its parent is rewound). The old run stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from nexus_sdk.core.status import Status
 from nexus_sdk.engine.apart import commit_set_apart, read_batches
 from nexus_sdk.engine.birth import first_batch
 from nexus_sdk.engine.instance import Instance, Surroundings, append, open_instance
-from nexus_sdk.engine.outbox import sends_of
+from nexus_sdk.engine.outbox import ends_of_given_up, sends_of
 from nexus_sdk.errors import WrongStatus
 from nexus_sdk.store.port import Commit, InstanceRecord, Store
 
@@ -87,10 +88,11 @@ async def _reopen(store: Store, old: Instance, history: list[Batch], surrounding
     start = Batch(BatchHeader(record.id, run_id, 1, "", (), begun_us), (opening,), b"", digest)
     fresh = Instance(record, [start, *kept])
     asked = [event for one in kept for event in one.events]
-    sends = tuple(sends_of(record, asked, fresh.projection, now_us=now_us))
+    pending = fresh.projection
+    sends = (*sends_of(record, asked, pending, now_us=now_us), *ends_of_given_up(record, pending))
     record = replace(
         record,
-        status=fresh.projection.status,
+        status=pending.status,
         updated_us=now_us,
         wake_at_us=now_us,
     )

@@ -51,6 +51,11 @@ T = TypeVar("T")
 CONFLICTS_MAX = 5
 """So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
 
+RACES_MAX = 2
+"""So many conflicts in a row are taken for what they are where several fan in: somebody was faster. After more of them
+it is asked, for each outcome, whether it is still to be brought from here; that costs as much as the work itself.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -94,12 +99,15 @@ class Turns:
 
         Whatever happens, the mail is settled, back with the store, or another's by now.
         """
-        for _ in range(CONFLICTS_MAX):
+        for conflicts in range(1, CONFLICTS_MAX + 1):
             try:
                 return await self._take(instance_id, mail)
             except ConflictError:
                 self.forget(instance_id)
-                await self._keep_what_is_ours(mail)
+                mail.loaded = None
+                await self._release(mail)  # the instance has moved on: its messages are read anew
+                if conflicts > RACES_MAX:
+                    await self._keep_what_is_ours(mail)
                 if not mail:
                     return Taken()
             except InstanceNotFound:
@@ -456,8 +464,6 @@ class Turns:
     async def _keep_what_is_ours(self, mail: Mail) -> None:
         """After a conflict: deliveries that another holds by now are his to bring forward."""
         now_us = self._now_us()
-        mail.loaded = None
-        await self._release(mail)  # the instance has moved on: its messages are read anew
         kept = []
         for outcome in mail.outcomes:
             prolong = partial(self._store.extend, outcome.delivery, lease=self._lease, now_us=now_us)

@@ -15,7 +15,7 @@ from click.testing import Result
 from nexus_sdk.building import dependencies
 from nexus_sdk.building.archive import Archive
 from nexus_sdk.building.platform import Action, Change, Deployed, Destroyed, Plan, Say
-from nexus_sdk.building.program import Program, running_python
+from nexus_sdk.building.program import Program
 from nexus_sdk.building.settings import Setting, Settings
 from nexus_sdk.building.target import Target
 from nexus_sdk.cli import deploying
@@ -45,7 +45,7 @@ class Moon:
 
     def target(self, settings: Settings) -> Target:
         self.asked = settings
-        return Target(running_python(), "x86_64", (), frozenset(), (), frozenset(), "/moon", 10**9, 10**9)
+        return Target("3.0", "x86_64", (), frozenset(), (), frozenset(), "/moon", 10**9, 10**9)
 
     def write_template(self, program: Program, settings: Settings, archive: Archive, folder: Path) -> Path:
         path = folder / "template.txt"
@@ -66,6 +66,8 @@ class Moon:
         return Deployed("orders-dev", "crater 7", self.url, "memory://", "curl https://moon/", {"Url": self.url})
 
     def store_url(self) -> str | None:
+        if self.problem is not None:
+            raise self.problem
         return self.store
 
     def destroy(self, say: Say, *, deletes_data: bool) -> Destroyed:
@@ -84,7 +86,7 @@ def moon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Moon]:
     moon = Moon()
     monkeypatch.setattr(deploying, "find_platform", lambda name: moon)
     monkeypatch.setattr(dependencies, "_run", install_little)
-    yield moon
+    return moon
 
 
 def told(result: Result) -> str:
@@ -135,13 +137,19 @@ def test_a_plan_lists_what_would_change_and_changes_nothing(nexus: Nexus, moon: 
     assert set(moon.done) == {"plan"}
 
 
-def test_a_deployment_says_where_it_is_and_what_to_type_next(nexus: Nexus, moon: Moon) -> None:
+def test_a_deployment_says_where_it_is_and_what_to_type_next(nexus: Nexus, moon: Moon, folder: Path) -> None:
     said = nexus("deploy", "moon", "orders")
     assert "orders-dev is deployed (crater 7)." in told(said)
     assert "URL    https://moon/" in said.stdout
     assert "Landing …" in said.stderr
     assert "Next: nexus start orders:approval --store 'memory://' --wait" in said.stderr
-    assert moon.done == ["apply"]
+    (folder / "one.py").write_text((folder / "orders.py").read_text().replace("def approval", "def z"))
+    one = nexus("deploy", "moon", "one")
+    assert """Next: nexus start one:foreign --store""" in one.stderr
+    (folder / "two.py").write_text((folder / "orders.py").read_text().replace("approval", "z").replace("foreign", "zz"))
+    two = nexus("deploy", "moon", "two")
+    assert """Next: nexus start two:fulfil --input '{"order": …}' --store 'memory://' --wait""" in two.stderr
+    assert moon.done == ["apply"] * 3
 
 
 def test_what_runs_is_tried_first_and_a_change_that_blocks_it_is_not_made(
@@ -204,7 +212,7 @@ def test_what_the_platform_refuses_is_a_failure(nexus: Nexus, moon: Moon) -> Non
     for words in (["deploy", "moon", "orders"], ["destroy", "moon", "orders", "--yes"]):
         refused = nexus(*words)
         assert refused.exit_code == 1
-        assert "[NX821] There are no credentials for the moon.\nGet some." in refused.stderr
+        assert refused.stderr == "[NX821] There are no credentials for the moon.\nGet some.\n"  # and nothing was built
 
 
 def test_a_platform_that_is_not_installed_is_told(nexus: Nexus) -> None:

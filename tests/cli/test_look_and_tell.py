@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import tempfile
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nexus_sdk import Nexus as NexusApp
 
 Nexus = Any
 
@@ -136,3 +139,22 @@ def test_what_needs_an_end_is_refused_before_it_with_1(nexus: Nexus, verb: str) 
     nexus("start", "orders:approval", "--id", "alive")
     assert refused_by_its_status(nexus, verb, "alive")
     assert json.loads(nexus("show", "alive", "--json").stdout)["status"] == "pending"
+
+
+async def until_it_waits(id: str) -> None:
+    app = NexusApp.from_module("orders", "sqlite:///nexus.db")
+    async with app.worker() as worker:
+        await worker.look(id)
+    await app.store.close()
+
+
+def test_an_event_that_is_nearly_the_awaited_one_is_noted(nexus: Nexus) -> None:
+    nexus("start", "orders:approval", "--id", "a")
+    assert (
+        "note" not in nexus("event", "a", "aproved", "true").stderr
+    )  # nothing has run: nobody knows what it waits for
+    asyncio.run(until_it_waits("a"))
+    noted = nexus("event", "a", "aproved", "true")
+    assert (noted.exit_code, "it waits for 'approved' now" in noted.stderr) == (0, True)
+    assert "note" not in nexus("event", "a", "something-else").stderr  # it may well be for later
+    assert "note" not in nexus("event", "a", "approved", "true").stderr

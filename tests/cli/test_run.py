@@ -155,3 +155,9 @@ def test_a_trace_on_a_pipe_is_a_line_per_event_and_then_the_picture(nexus: Nexus
 def test_a_trace_of_what_cannot_begin_makes_no_store(nexus: Nexus, folder: Path) -> None:
     assert nexus("run", "orders:fulfil", "--trace", "--input", "3").exit_code == 2
     assert not (folder / "nexus.db").exists()
+
+
+def test_what_blocks_it_is_told_once(nexus: Nexus) -> None:
+    told = nexus("run", "orders:foreign", "--id", "a").stderr
+    assert told.count("uses asyncio inside a workflow") == 1
+    assert told.startswith("[NX202] a: ")

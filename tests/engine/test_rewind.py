@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -153,6 +154,69 @@ async def test_children_that_were_cancelled_by_the_failure_are_asked_for_again(e
     await handle.rewind()
     assert await handle.result() == ["one", "two", "three"]
     assert (await env.get("it/r2/0.1").status()).status == "completed"
+
+
+async def test_what_was_being_given_up_when_the_failure_came_has_ended(environment: Any) -> None:
+    may_fail = asyncio.Event()
+
+    @activity
+    async def undo(_: Any) -> None: ...
+
+    @activity(retry=ONCE, compensate=undo)  # so that how it truly ends is waited for
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    @activity(retry=ONCE)
+    async def fail() -> str:
+        await may_fail.wait()
+        if "fail" in BROKEN:
+            raise RuntimeError("it is broken")
+        return "done"
+
+    @workflow
+    async def racing(ctx: Context) -> str:
+        async with ctx.saga():
+            _, value = await ctx.gather(ctx.race(slow=hang(), told=ctx.wait_for_event("go")), fail())
+        return value
+
+    env = await environment(racing, undo, hang, fail)
+    BROKEN.add("fail")
+    handle = await env.start(racing)
+    await env.settle()
+    await handle.suspend()
+    await env.settle()
+    await handle.send_event("go")
+    may_fail.set()
+    await env.settle()
+    await handle.resume()  # one turn takes the event, which gives the activity up, and the failure
+    with pytest.raises(WorkflowFailed):
+        await handle.result()
+    BROKEN.clear()
+    await handle.rewind()
+    assert await handle.result() == "done"
+    kinds = [type(event) for event in await env.history(handle)]
+    assert kinds.count(e.ActivityCancelRequested) == kinds.count(e.ActivityCancelled) == 1
+
+
+async def test_an_event_that_was_delivered_is_not_sent_again(environment: Any) -> None:
+    @workflow
+    async def hearing(ctx: Context):
+        yield ctx.wait_for_event("never")
+
+    @workflow
+    async def telling(ctx: Context) -> str:
+        await ctx.send_event("ears", "word", 1)
+        return await step("one")
+
+    env = await environment(telling, hearing, step)
+    ears = await env.start(hearing, id="ears")
+    BROKEN.add("one")
+    handle = await failed(env, telling)
+    BROKEN.clear()
+    await handle.rewind()
+    assert await handle.result() == "one"
+    await env.settle()
+    assert [type(event) for event in await env.history(ears)].count(e.EventReceived) == 1
 
 
 @pytest.mark.parametrize("how", ["completed", "cancelled", "terminated", "running"])

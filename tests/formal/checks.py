@@ -134,7 +134,7 @@ def run_mutant(name: str) -> tlc.Checked:
 
 
 def _size(checked: tlc.Checked) -> str:
-    return f"{checked.states:9,} states {checked.depth:3} deep {checked.seconds:6.1f} s"
+    return f"{checked.states:9,} states {checked.depth or '?':>3} deep {checked.seconds:6.1f} s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ class Checked:
     Attributes:
         broken: the name of what does not hold; empty when all does.
         states: distinct states reached.
-        depth: so many steps lead to the farthest of them.
+        depth: so many steps lead to the farthest of them; 0 where TLC does not say.
         seconds: of wall time.
         output: whatever it printed, with the steps that lead to what is broken.
     """

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nexus_sdk.building.platform import Deployed, Deployment, Plan
+from nexus_sdk.building.platform import Deployed, Plan
 from nexus_sdk.building.rehearsal import rehearse
 from nexus_sdk.cli import output
 from nexus_sdk.cli.access import JsonOption
@@ -44,6 +44,10 @@ def deploy(
 ) -> None:
     """Deploy an app, or bring what is deployed up to date."""
     request = requested(platform, program, name, stage, variables, options)
+    # Who may not deploy, and what would do harm, is found out before anything is built.
+    store_url = request.platform.deployment(request.program, request.settings, None).store_url()
+    if store_url is not None and not plan and not unchecked:
+        _try_on_running(store_url, request)
     with tempfile.TemporaryDirectory(prefix="nexus-deploy-") as folder:
         archive = built(request, Path(folder))
         output.say(f"Built {size_text(archive.packed_bytes)}.")
@@ -57,11 +61,8 @@ def deploy(
     _put_deployed(done, request, is_json=json)
 
 
-def _try_on_running(deployment: Deployment, request: Request) -> None:
-    """Replay what runs with the new code, before anything is changed."""
-    store_url = deployment.store_url()
-    if store_url is None:
-        return
+def _try_on_running(store_url: str, request: Request) -> None:
+    """Replay what runs with the new code."""
     tried = rehearse(request.program.app, store_url)
     if tried.number:
         who = "1 instance that runs goes" if tried.number == 1 else f"{tried.number} instances that run go"
@@ -94,7 +95,8 @@ def _put_deployed(done: Deployed, request: Request, *, is_json: bool) -> None:
     if done.url:
         output.put(f"URL    {done.url}")
     output.put(f"store  {done.store}")
-    workflow = min({name for name, _ in request.program.app.registry.workflows}, default="WORKFLOW")
-    output.say(f"Next: nexus start {request.program.module}:{workflow} --store '{done.store}' --wait")
+    example = request.program.example
+    given = f" --input '{example.input}'" if example.input else ""
+    output.say(f"Next: nexus start {request.program.module}:{example.workflow}{given} --store '{done.store}' --wait")
     if done.request:
         output.say(f"or:   {done.request}")

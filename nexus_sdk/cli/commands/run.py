@@ -48,6 +48,7 @@ def run(
     instance_id = _new_id(target) if id is None else check_instance_id(id)
     again = continuing("run", workflow, *_id_option(instance_id), store=store) if _is_lasting(target.app) else ""
     watched = Watched(target.app, instance_id, Trace() if trace else None)
+    _log_no_block_of(instance_id)
     try:
         result = asyncio.run(_run(target, instance_id, input, watched, again, is_new=id is None))
     except Stopped:
@@ -90,6 +91,18 @@ def start(
         _put_result(instance_id, result, json)
     elif not json:
         output.say("Workers serve it:  ", _serve(workflow, store))
+
+
+def _log_no_block_of(instance_id: str) -> None:
+    """That it is blocked is how the command ends, and said there: nobody wants to read it twice."""
+    import structlog
+
+    def leave_out(logger: Any, method: str, line: Any) -> Any:
+        if line.get("instance_id") == instance_id and line.get("status") == "blocked":
+            raise structlog.DropEvent
+        return line
+
+    structlog.configure(processors=[leave_out, *structlog.get_config()["processors"]])
 
 
 # --- running ----------------------------------------------------------------------------------------------------------

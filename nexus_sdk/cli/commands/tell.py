@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +13,10 @@ from nexus_sdk.cli import output
 from nexus_sdk.cli.access import AppOption, IdArgument, JsonOption, StoreOption, app_for, ask, checked
 from nexus_sdk.cli.inputs import read_json
 from nexus_sdk.cli.mistakes import told
+from nexus_sdk.cli.timeline import waits_of
 from nexus_sdk.client.handle import Handle
+from nexus_sdk.core import events as e
+from nexus_sdk.errors import NexusError
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Recorded in its history.")]
 
@@ -35,9 +40,20 @@ def event(
         app,
         json,
         f"{id} has accepted {name!r}.",
-        lambda h: h.send_event(name, value, event_id=event_id),
+        lambda h: _send(h, name, value, event_id),
         said,
     )
+
+
+async def _send(handle: Handle[Any], name: str, value: Any, event_id: str | None) -> str | None:
+    """Send it; a note where the name is nearly one that is waited for: nobody else would ever tell."""
+    await handle.send_event(name, value, event_id=event_id)
+    with suppress(NexusError):  # it was accepted, whatever else is the matter
+        waits = waits_of((await handle.history()).batches)
+        awaited = {event.name for event, _ in waits if isinstance(event, e.EventAwaited)}
+        if name not in awaited and (close := get_close_matches(name, awaited, n=1)):
+            return f"it waits for {close[0]!r} now; {name!r} is kept until it waits for that"
+    return None
 
 
 @told
@@ -96,13 +112,15 @@ def _tell(
     app: str | None,
     is_json: bool,
     text: str,
-    message: Callable[[Handle[Any]], Awaitable[None]],
+    message: Callable[[Handle[Any]], Awaitable[str | None]],
     said: dict[str, Any],
 ) -> None:
-    """Tell the instance, then say that it was told."""
+    """Tell the instance, then say that it was told. `message` gives a note, if there is something to note."""
     found = checked(app_for(app, store), may_make=False)
-    ask(found, lambda client: message(client.get(id)))
+    note = ask(found, lambda client: message(client.get(id)))
     if is_json:
         output.put_json({"id": id, **said})
     else:
         output.say(text)
+    if note is not None:
+        output.say(("note  ", "yellow"), note)

@@ -213,9 +213,9 @@ def draw_aim(chance: Random, *, is_split: bool) -> str:
 
 def _weight(fault: str, place: str, *, is_split: bool) -> float:
     if fault in AT_A_TIME_OTHERWISE:
-        return 8 if place in HARDLY_MET else 5 if place in SELDOM_MET else 3
+        return 12 if place in HARDLY_MET else 7 if place in SELDOM_MET else 3
     if place in SELDOM_REACHED:
-        return 20 if place in HARDLY_MET else 10 if place in SELDOM_MET else 4
+        return 24 if place in HARDLY_MET else 10 if place in SELDOM_MET else 4
     if place in {"commit", "list"} and fault.startswith("client"):
         return 10  # clients commit when they rewind, and list when they are asked to, and then only
     return 0.5 if is_split and ":" not in place else 1

@@ -246,7 +246,7 @@ class LaggingShelf(ItemShelf):
 MemoryStores = MemoryStore | SimulatedSplitStore
 
 
-DIRECT_MAXIMA = (10, 10, 20, DIRECT_MAX)
+DIRECT_MAXIMA = (10, 10, 10, 20, DIRECT_MAX)
 """So many sends of a turn to its own instance are part of its write: mostly fewer than there is room for, so that a
 fan-out which is quickly run leaves something to the outbox."""
 

@@ -50,6 +50,9 @@ SWEEP_US = 60_000_000
 INVOCATIONS_MAX = 2_000
 """A run that causes more of them is taken for one that does not end."""
 
+INSTANCES_MAX = 100_000
+"""So many instances of a run are looked after."""
+
 LOG_BYTES = 350
 """What Lambda itself logs of an invocation, about: START, END and REPORT."""
 
@@ -130,7 +133,7 @@ class Playing:
         return {"fraction": chance.fraction, "bits": chance.bits, "sleep": pause, "poll_seconds": POLL_SECONDS}
 
     async def play(self) -> Played:
-        """Run it from its start to its end, and purge it.
+        """Run it from its start to its end.
 
         Raises:
             NothingIsDue: it waits for something that nobody will bring about.
@@ -144,9 +147,9 @@ class Playing:
         await self._invoke("start", self._client.start(self._case.call, id=self._case.instance_id))
         while not await self._is_over():
             await self._go_on(arrivals, began_us, idle)
-        seconds = (self._clock.now_us() - began_us) / 1_000_000
         whole, invocations, longest_us = self._tally(), dict(self._invocations), self._longest_us
         records = await self._records()
+        seconds = (max(record.updated_us for record in records) - began_us) / 1_000_000
         kept = (await self._one_sweep()).more(idle)
         return Played(
             used=whole.billed,
@@ -285,7 +288,7 @@ class Playing:
         return result
 
     async def _records(self) -> list[InstanceRecord]:
-        page = await self._beside(self.outside.list(Query(), limit=1_000))
+        page = await self._beside(self.outside.list(Query(), limit=INSTANCES_MAX))
         return list(page.records)
 
     async def _is_over(self) -> bool:

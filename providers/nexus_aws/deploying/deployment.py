@@ -159,11 +159,12 @@ class AwsDeployment:
 
     def _request(self, url: str) -> str:
         """A command that starts an instance over HTTP."""
-        workflow = min({name for name, _ in self._program.app.registry.workflows}, default="WORKFLOW")
+        example = self._program.example
         signed = ""
         if self._settings.text("url") == "iam":
             signed = (
                 f' --aws-sigv4 "aws:amz:{self._account.region}:lambda" '
                 '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN"'
             )
-        return f"curl -X POST '{url.rstrip('/')}/workflows/{workflow}'{signed} -d '{{\"arguments\": []}}'"
+        body = f'{{"arguments": {example.arguments}}}'
+        return f"curl -X POST '{url.rstrip('/')}/workflows/{example.workflow}'{signed} -d '{body}'"
