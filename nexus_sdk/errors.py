@@ -465,7 +465,7 @@ class UsageError(NexusError):
     code = "NX801"
 
 
-# --- 81x, 82x: building and deploying -----------------------------------------------------------------------------------
+# --- 81x, 82x: building and deploying --------------------------------------------------------------------------------
 
 
 class BuildError(NexusError):

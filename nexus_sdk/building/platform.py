@@ -114,7 +114,11 @@ class Deployment(Protocol):
         """
 
     def store_url(self) -> str | None:
-        """The store of what is deployed now; None: nothing is."""
+        """The store of what is deployed now; None: nothing is.
+
+        Raises:
+            DeployError: who asks may not look, or what is deployed is another program's.
+        """
 
     def destroy(self, say: Say, *, deletes_data: bool) -> Destroyed:
         """Take away what is deployed. Idempotent.

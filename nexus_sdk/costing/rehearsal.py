@@ -129,12 +129,12 @@ class Rehearsal:
             await self._threads.everybody_waits()
             if doing.done():
                 break
-            due_us = self.clock.next_due_us()
-            if due_us is None:  # it waits for something real: in doubt, for others
+            due_us, next_us = self.clock.next_due_us(), self.clock.next_call_us()
+            if due_us is None or next_us is None:  # it waits for something real: in doubt, for others
                 self.stalls += 1
                 await asyncio.wait({doing}, timeout=STALL_SECONDS)
             else:
-                self.clock.jump_to(due_us)
+                self.clock.jump_to(next_us)  # what happens beside, such as the prolonging of leases, at its own time
         return doing.result(), self.clock.now_us() - began_us
 
     # --- activities ---------------------------------------------------------------------------------------------------

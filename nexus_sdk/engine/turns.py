@@ -432,22 +432,37 @@ class Turns:
             await self._ask(_instance_of(delivery), partial(self._store.ack, delivery))
 
     async def _send_outcomes(self, mail: Mail, outcomes: Sequence[Outcome]) -> None:
-        """Leave outcomes in the inbox of their instance. Each is part of the mail until it lies there."""
-        for outcome in outcomes:
-            await self._ask(outcome.delivery.task.instance_id, partial(self._send_outcome, outcome))
-            mail.outcomes.remove(outcome)
+        """Leave outcomes in the inbox of their instance: together, or each by itself where one of them may not be.
 
-    async def _send_outcome(self, outcome: Outcome) -> None:
+        Each is part of the mail until it lies there.
+        """
+        if len(outcomes) > 1 and await self._leave_in(mail, outcomes):
+            return
+        for outcome in outcomes:
+            if not await self._leave_in(mail, [outcome]):
+                mail.outcomes.remove(outcome)  # another holds the activity by now, and will report its own
+
+    async def _leave_in(self, mail: Mail, outcomes: Sequence[Outcome]) -> bool:
+        left = await self._ask(outcomes[0].delivery.task.instance_id, partial(self._leave, outcomes))
+        if left:
+            mail.outcomes = [outcome for outcome in mail.outcomes if outcome not in outcomes]
+        return left
+
+    async def _leave(self, outcomes: Sequence[Outcome]) -> bool:
+        """Send outcomes, all or none; False when another holds one of the activities by now."""
         now_us = self._now_us()
         moving = Moving(self._store.capabilities.payload_bytes_max)
-        message = moving.message(outcome.for_inbox())
+        messages = [moving.message(outcome.for_inbox()) for outcome in outcomes]
+        deliveries = [outcome.delivery for outcome in outcomes]
         try:
             await moving.put(self._store, now_us=now_us)
-            await self._store.send([message], now_us=now_us, settles=[outcome.delivery])
+            await self._store.send(messages, now_us=now_us, settles=deliveries)
         except (InstanceFinished, InstanceNotFound):
-            await self._store.ack(outcome.delivery)
+            for delivery in deliveries:
+                await self._store.ack(delivery)
         except ConflictError:
-            return  # another holds the activity by now, and will report its own outcome
+            return False
+        return True
 
     async def _put_back(self, mail: Mail, not_before_us: int | None = None) -> None:
         await self._send_outcomes(mail, tuple(mail.outcomes))

@@ -27,7 +27,7 @@ from nexus_aws.limits import (
 from nexus_aws.listening import Ear
 from nexus_sdk.core.shown import shown
 from nexus_sdk.errors import StoreError, StoreUnavailable
-from nexus_sdk.store.port import TURNS
+from nexus_sdk.store.port import LOCAL, TURNS
 from nexus_sdk.store.split.rings import Ring
 
 if TYPE_CHECKING:
@@ -351,7 +351,12 @@ class SqsQueues:
 
 
 def queue_name(prefix: str, queue: str) -> str:
-    """The name that SQS knows a queue by: at most 80 letters, digits, hyphens and underscores."""
+    """The name that SQS knows a queue by: at most 80 letters, digits, hyphens and underscores.
+
+    Attempts of local activities that are to be made again ride with the bells: whoever serves the ones serves the
+    others, and no event source has to poll another queue for them.
+    """
+    queue = TURNS if queue == LOCAL else queue
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", queue.removeprefix("nexus:"))
     if plain != queue.removeprefix("nexus:") or len(plain) + len(prefix) > 70:
         plain = f"{plain[:20]}-{sha256(queue.encode()).hexdigest()[:12]}"

@@ -82,6 +82,7 @@ class AwsStore(SplitStore):
             self.sqs,
             next_number=lambda: bits(60),
             between=between,
+            pause=patient.patience.pause,
             outbox_grace_seconds=outbox_grace_seconds,
         )
         self._bells = 0

@@ -231,7 +231,7 @@ def test_delays_never_overflow() -> None:
     assert 0 <= delay_us <= 100_000_000
 
 
-# --- the log of attempts -----------------------------------------------------------------------------------------------
+# --- the log of attempts ---------------------------------------------------------------------------------------------
 
 
 def test_a_log_of_many_attempts_is_bounded_and_counts_them_all() -> None:

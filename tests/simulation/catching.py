@@ -77,11 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX, metavar="N", help=f"(default: {SEEDS_MAX})")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     asked = parser.parse_args(arguments)
-    survived = []
-    for hunted in hunt_all(asked.names or MUTANTS, range(asked.seeds), asked.processes):
+    survived, names = [], asked.names or list(MUTANTS)
+    for name in names:
+        with planted(name):
+            pass  # one that cannot be planted any more is told at once
+    for hunted in hunt_all(names, range(asked.seeds), asked.processes):
         print(hunted, flush=True)
         survived += [hunted.name] if hunted.seed is None else []
-    print(f"{len(asked.names or MUTANTS)} planted bugs, {len(survived)} survived: {', '.join(survived) or 'none'}")
+    print(f"{len(names)} planted bugs, {len(survived)} survived: {', '.join(survived) or 'none'}")
     return 1 if survived else 0
 
 

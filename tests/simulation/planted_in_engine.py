@@ -164,7 +164,8 @@ def turns_are_stamped_with_the_workers_clock() -> Iterable[Patch]:
 @mutant
 def failures_are_forgotten() -> Iterable[Patch]:
     """The next attempt does not know how many there were."""
-    yield edited(Activities, "_follow_up", "replace(request, failures=tuple(failures))", "request")
+    forgetful = "replace(request, failures=request.failures[:-1])"
+    yield edited(Activities, "_follow_up", "self._retry(attempt, request,", f"self._retry(attempt, {forgetful},")
 
 
 @mutant

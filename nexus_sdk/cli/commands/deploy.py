@@ -55,8 +55,6 @@ def deploy(
         if plan:
             _put_plan(deployment.plan(), request, is_json=json)
             return
-        if not unchecked:
-            _try_on_running(deployment, request)
         done = deployment.apply(lambda line: output.say(line))
     _put_deployed(done, request, is_json=json)
 

@@ -32,6 +32,11 @@ REMEMBERED_US = 86_400_000_000
 """So long it is known that a request was refused: whoever was about to make it once more is told the same."""
 
 
+LOOKS_MAX = 5
+"""So often, with pauses in between, who waits for others to make many sends sees them get no further, and goes on
+himself."""
+
+
 @dataclass(slots=True)
 class Claiming:
     """What a committer wants to be leased of what he sends, and what he was given so far."""
@@ -59,9 +64,20 @@ class SplitOutbox(SplitSteps):
 
     async def _heal(self, instance_id: str) -> None:
         """Make the sends that older batches of this instance have left to be made."""
+        await self._until_nobody_gets_on(instance_id)
         while (left := await self._table.change(instance_id, left_in)) is not None:
             await self._make(instance_id, left)
             await self._sent(instance_id, left)
+
+    async def _until_nobody_gets_on(self, instance_id: str) -> None:
+        """Of many sends that were begun, somebody makes the others just now, most likely: as long as his cursor moves
+        on, he is waited for. Two who make them at the same time put each message twice, and a hundred a hundred times.
+        """
+        made, looks = await self._table.change(instance_id, _made_in), 0
+        while self._pause is not None and made is not None and looks < LOOKS_MAX:
+            await self._pause(looks)
+            before, made = made, await self._table.change(instance_id, _made_in)
+            looks = looks + 1 if made == before else 0
 
     async def _follow(self, instance_id: str, left: Left, claiming: Claiming | None) -> int | None:
         """Make the sends of one's own batch; returns when the instance's turn is due after that.
@@ -310,6 +326,12 @@ def _kind(send: Send) -> tuple[type[Send], str]:
 def _slices(sends: list[tuple[int, Send]], count: int) -> Iterator[list[tuple[int, Send]]]:
     for start in range(0, len(sends), count):
         yield sends[start : start + count]
+
+
+def _made_in(slot: Slot) -> tuple[int, int] | None:
+    """Which entry is the oldest, and how many of its sends were made; None when none of them is known to be."""
+    oldest = slot.item.outbox[0] if slot.item is not None and slot.item.outbox else None
+    return (oldest.number, oldest.made) if oldest is not None and oldest.made else None
 
 
 def _entry_in(slot: Slot, left: Left) -> Entry | None:

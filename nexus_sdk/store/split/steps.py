@@ -20,6 +20,10 @@ Between = Callable[[str], Awaitable[None] | None]
 """Called with the name of a sub-step, as ``commit:write before`` and ``commit:write after``."""
 
 
+Pause = Callable[[int], Awaitable[None]]
+"""Waits a little; longer each time, with the number of times before."""
+
+
 class Behind(Exception):
     """The item has sends left to be made; they come first."""
 
@@ -54,9 +58,11 @@ class SplitSteps:
         *,
         next_number: Callable[[], int],
         between: Between | None = None,
+        pause: Pause | None = None,
         outbox_grace_seconds: float = 5.0,
     ) -> None:
         self.between = between
+        self._pause = pause
         self._table = table
         self._queues = queues
         self._board = BellBoard()

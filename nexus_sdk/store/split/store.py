@@ -76,6 +76,7 @@ class SplitStore(SplitOutbox, SplitLeases):
 
     Args:
         between: called before and after every sub-step; what it raises ends the verb there, as a crash would.
+        pause: who sees that somebody else is making many sends waits so for him; None: he makes them himself at once.
         outbox_grace_seconds: how long a committer has to make its sends before `due` takes him for dead.
 
     Attributes:

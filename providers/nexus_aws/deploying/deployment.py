@@ -59,6 +59,7 @@ class AwsDeployment:
 
     def store_url(self) -> str | None:
         """See `Deployment.store_url`."""
+        self._check_ours()
         return self._stack.outputs().get("Store")
 
     def destroy(self, say: Say, *, deletes_data: bool) -> Destroyed:

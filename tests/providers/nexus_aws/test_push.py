@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nexus_aws.call import Patience, PatientCall
-from nexus_aws.sqs import Push, SqsQueues
-from nexus_sdk.store.port import TURNS
+from nexus_aws.sqs import Push, SqsQueues, queue_name
+from nexus_sdk.store.port import LOCAL, TURNS
 from nexus_sdk.store.split.rings import Ring
 
 NOW_US = 1_000_000_000
@@ -33,3 +33,7 @@ async def test_what_this_process_has_put_is_not_looked_for_while_messages_are_pu
     assert len(taken) == 1
     queues.push = None
     assert queues.next_visible_us(TURNS, NOW_US) is None  # nor kept for ever: it was handed over
+
+
+def test_local_attempts_ride_with_the_bells() -> None:
+    assert queue_name("orders", LOCAL) == queue_name("orders", TURNS) == "orders-nexus-turns"

@@ -79,7 +79,7 @@ class OnEmulator:
         """Make what a deployment makes."""
         store = AwsStore(table, f"{table}-nexus", self._cloud)
         await store.migrate()
-        for queue in ("default", "slow", "nexus:local"):
+        for queue in ("default", "slow"):
             await store.sqs._url(queue)
         self._cloud.requests.clear()
 
@@ -119,6 +119,7 @@ CASES = {
     "steps": lambda: Case(OWN, steps(3), Answers()),
     "local steps": lambda: Case(OWN, jotted(3), Answers()),
     "retries": lambda: Case(OWN, steps(2), Failing()),
+    "local retries": lambda: Case(OWN, jotted(2), Failing()),
     "large values": lambda: Case(OWN, heavy(), Answers({"note": "x" * 100_000})),
 }
 
@@ -151,6 +152,13 @@ async def test_a_timer_beyond_the_reach_of_queues_costs_a_call_of_the_schedule_m
     assert found.used["lambda.request"] == found.invocations["start"] + found.invocations["delivery"]
 
 
+async def test_a_local_attempt_that_failed_is_made_again_without_a_call_of_the_schedule() -> None:
+    """Its message comes with the bells: no queue of a function is without an event source."""
+    found = await played(CASES["local retries"]())
+    assert "sweep" not in found.invocations
+    assert found.seconds < 10
+
+
 async def test_a_large_value_lies_in_the_bucket() -> None:
     found = await played(Case(OWN, heavy(), Answers({"note": "x" * 100_000})))
     assert found.used["s3.put"] >= 2  # what it is given, and what it returns
@@ -175,6 +183,14 @@ async def test_a_longer_activity_is_billed_for_longer() -> None:
     slow = await played(Case(OWN, steps(2), Answers()), assumptions=Assumptions(activity_ms=1_100))
     fast = await played(Case(OWN, steps(2), Answers()))
     assert slow.used["lambda.gb_second"] - fast.used["lambda.gb_second"] == pytest.approx(2.0)
+
+
+async def test_a_long_activity_prolongs_its_lease() -> None:
+    """Every twenty seconds: a write of the task, and two entries of the index that move."""
+    minutes = [
+        await played(Case(OWN, steps(1), Answers()), assumptions=Assumptions(activity_ms=60_000 * n)) for n in (1, 3)
+    ]
+    assert minutes[1].requests["dynamodb PutItem"] - minutes[0].requests["dynamodb PutItem"] == pytest.approx(6, abs=1)
 
 
 async def test_an_event_that_nobody_sends_is_told() -> None:
