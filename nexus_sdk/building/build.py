@@ -32,7 +32,7 @@ def build(program: Program, target: Target, path: Path, *, run: Run | None = Non
         BuildError: something is missing, does not fit, or is too large; the message says what.
     """
     project = project_of(program)
-    requirements = requirements_of(program, target.provided)
+    requirements = requirements_of(program, target.provided, target.extras_left_out)
     with tempfile.TemporaryDirectory(prefix="nexus-build-") as temporary:
         stage = Path(temporary, "stage")
         owners = dict(install(requirements, target, stage, run=run))

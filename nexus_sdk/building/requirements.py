@@ -42,11 +42,12 @@ class Requirements:
         return "".join(f"{line}\n" for line in self.lines)
 
 
-def requirements_of(program: Program, provided: Collection[str]) -> Requirements:
+def requirements_of(program: Program, provided: Collection[str], extras_left_out: Collection[str] = ()) -> Requirements:
     """What has to be installed for a program.
 
     Args:
         provided: plain names of distributions that the platform has.
+        extras_left_out: extras of ours that a project may ask for, and that are of no use where the program will run.
 
     Raises:
         BuildError: what the project says makes no sense.
@@ -65,7 +66,11 @@ def requirements_of(program: Program, provided: Collection[str]) -> Requirements
         else:
             kept.append(line)
     named = {plain_name(found["name"]) for line in kept if (found := _REQUIREMENT.match(line))}
-    ours = [line for line in _ours(extras) if (name := _name(line)) not in named and name not in provided]
+    ours = [
+        line
+        for line in _ours(extras - set(extras_left_out))
+        if (name := _name(line)) not in named and name not in provided
+    ]
     return Requirements((*kept, *ours), origin, tuple(skipped))
 
 

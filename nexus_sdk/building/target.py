@@ -14,6 +14,7 @@ class Target:
         machine: ``x86_64`` or ``aarch64``.
         wheels: platform tags of the wheels that run there, the best first.
         provided: plain names of distributions that are there, and are not packed.
+        extras_left_out: extras of our distribution that are of no use there.
         packages: our packages that go with `nexus_sdk`.
         left_out: dotted names of modules and packages of ours that are of no use there.
         root: the folder that the artifact is unpacked in.
@@ -24,6 +25,7 @@ class Target:
     machine: str
     wheels: tuple[str, ...]
     provided: frozenset[str]
+    extras_left_out: frozenset[str]
     packages: tuple[str, ...]
     left_out: frozenset[str]
     root: str

@@ -236,6 +236,7 @@ def _with_store(app: Nexus, store: str | None) -> Nexus:
         activities=registry.activities.values(),
         codec=app.codec,
         environment=app.environment,
+        history_limits=app.history_limits,
     )
 
 

@@ -51,9 +51,9 @@ T = TypeVar("T")
 CONFLICTS_MAX = 5
 """So many conflicts in a row, and the outcomes go through the inbox, to be taken by whoever moves the instance."""
 
-RACES_MAX = 2
-"""So many conflicts in a row are taken for what they are where several fan in: somebody was faster. After more of them
-it is asked, for each outcome, whether it is still to be brought from here; that costs as much as the work itself.
+RACES_MAX = 3
+"""So many conflicts in a row are taken for what they are where several fan in: somebody was faster. Then it is asked,
+for each outcome, whether it is still to be brought from here; that costs as much as the work itself, so it is once.
 """
 
 
@@ -106,7 +106,7 @@ class Turns:
                 self.forget(instance_id)
                 mail.loaded = None
                 await self._release(mail)  # the instance has moved on: its messages are read anew
-                if conflicts > RACES_MAX:
+                if conflicts == RACES_MAX:
                     await self._keep_what_is_ours(mail)
                 if not mail:
                     return Taken()

@@ -138,6 +138,9 @@ class SqsQueues:
         if self.push is not None:
             self._expected.pop(queue, None)  # whatever comes is handed over
             return self.push.take(queue, limit)
+        if queue == LOCAL:  # they come with the bells: who asked for them here would take bells
+            self._forget_due(queue, now_us)
+            return []
         asked = BATCH_MESSAGES_MAX if queue in self._ranked else limit
         found = self.ear.take(queue, asked) if self.ear is not None else []
         if not found and not (self.ear is not None and self.ear.is_listening(queue)):
@@ -268,7 +271,7 @@ class SqsQueues:
         for message in messages:
             try:
                 ring = ring_of(message)
-                if queue not in (DEAD, ring.queue):
+                if queue != DEAD and self.name_of(queue) != self.name_of(ring.queue):
                     raise foreign(message, f"it is for the queue {ring.queue!r}")
                 found.append(ring)
             except StoreError as error:

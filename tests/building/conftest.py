@@ -61,6 +61,7 @@ def target() -> Target:
         machine="x86_64",
         wheels=("manylinux_2_34_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
         provided=frozenset({"boto3", "botocore"}),
+        extras_left_out=frozenset({"cli"}),
         packages=("nexus_aws",),
         left_out=frozenset({"nexus_sdk.cli", "nexus_sdk.testing"}),
         root="/var/task",

@@ -13,12 +13,14 @@ import pytest
 from click.testing import Result
 
 from nexus_sdk.building import dependencies
-from nexus_sdk.building.archive import Archive
+from nexus_sdk.building.archive import Archive, Part
+from nexus_sdk.building.build import build as really_build
 from nexus_sdk.building.platform import Action, Change, Deployed, Destroyed, Plan, Say
 from nexus_sdk.building.program import Program
 from nexus_sdk.building.settings import Setting, Settings
 from nexus_sdk.building.target import Target
 from nexus_sdk.cli import deploying
+from nexus_sdk.cli.commands import build
 from nexus_sdk.errors import CredentialsMissing, DeployError
 from tests.building.here import install_little
 from tests.cli.test_json import check
@@ -45,7 +47,7 @@ class Moon:
 
     def target(self, settings: Settings) -> Target:
         self.asked = settings
-        return Target("3.0", "x86_64", (), frozenset(), (), frozenset(), "/moon", 10**9, 10**9)
+        return Target("3.0", "x86_64", (), frozenset(), frozenset(), (), frozenset(), "/moon", 10**9, 10**9)
 
     def write_template(self, program: Program, settings: Settings, archive: Archive, folder: Path) -> Path:
         path = folder / "template.txt"
@@ -81,11 +83,18 @@ class Moon:
         self.done.append(what)
 
 
+def _packed(program: Program, target: Target, path: Path) -> Archive:
+    """As if it had been built."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"zip")
+    return Archive(path, "0" * 64, 3, 3, (Part("orders", 3, 3),))
+
+
 @pytest.fixture
 def moon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Moon]:
     moon = Moon()
     monkeypatch.setattr(deploying, "find_platform", lambda name: moon)
-    monkeypatch.setattr(dependencies, "_run", install_little)
+    monkeypatch.setattr(build, "build_archive", _packed)
     return moon
 
 
@@ -94,7 +103,11 @@ def told(result: Result) -> str:
     return result.output
 
 
-def test_a_build_writes_the_artifact_and_the_template(nexus: Nexus, moon: Moon, folder: Path) -> None:
+def test_a_build_writes_the_artifact_and_the_template(
+    nexus: Nexus, moon: Moon, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "build_archive", really_build)
+    monkeypatch.setattr(dependencies, "_run", install_little)
     said = nexus("build", "moon", "orders", "--out", "here", "--option", "memory=512", "--set", "A=b")
     lines = told(said).splitlines()
     assert lines[0].startswith("here/orders.zip  ")

@@ -78,7 +78,8 @@ def _put_plan(plan: Plan, request: Request, *, is_json: bool) -> None:
         output.put(f"{plan.title} ({plan.place}): nothing would change.")
         return
     count = len(plan.changes)
-    what = f"would be created, with {count} resources" if plan.is_new else f"{count} resources would change"
+    resources = "1 resource" if count == 1 else f"{count} resources"
+    what = f"would be created, with {resources}" if plan.is_new else f"{resources} would change"
     output.put(f"{plan.title} ({plan.place}): {what}")
     put_changes(list(plan.changes))
     output.say(f"Next: {request.command('deploy')}")

@@ -190,6 +190,9 @@ class SplitItem(Item):
     def want(self, task_ids: Sequence[str]) -> None:
         """These tasks will be asked for: where tasks are read one by one, read them together."""
 
+    def want_known(self, messages: Iterable[InboxMessage]) -> None:
+        """It will be asked whether these messages came before: likewise."""
+
     def rings_of(self, task_ids: Sequence[str]) -> list[tuple[Ring, str | None]]:
         """The messages of these tasks, as far as they are there, and the tokens of those who hold them."""
         self.want(task_ids)

@@ -96,6 +96,12 @@ class RowItem(SplitItem):
         if missing := [key for key in keys if not self.snapshot.has(key)]:
             raise NotRead(*missing)
 
+    def want_known(self, messages: Iterable[InboxMessage]) -> None:
+        """It will be asked whether these messages came before."""
+        keys = [self.rows.key("k", message.id) for message in messages]
+        if missing := [key for key in keys if not self.snapshot.has(key)]:
+            raise NotRead(*missing)
+
     # --- from rows --------------------------------------------------------------------------------------------------
 
     def _read_run(self, run_id: str, number: int | None) -> Sequence[StoredBatch]:

@@ -393,6 +393,7 @@ def _accept(slot: Slot, messages: Sequence[InboxMessage], settled: Sequence[Deli
     for delivery in settled:
         check_settle(slot, delivery)
     before_us = item.wants_turn_at_us()
+    item.want_known(messages)
     for message in messages:
         item.offer(message, now_us)
     for delivery in settled:

@@ -555,8 +555,9 @@ def _name_of(message: InboxMessage) -> Message:
 
 def _is_known(followed: Followed, message: InboxMessage) -> bool:
     ids = {str(name).partition("#")[0] for _, name in followed.state.accepted} | followed.remembered
-    outcome = _name_of(message)
-    return message.id in ids or (outcome[0] == "outcome" and followed.state.task_of(outcome[1]).is_ == "gone")
+    name = _name_of(message)
+    is_told = name in followed.state.inbox or followed.state.task_of(name[1]).is_ == "gone"
+    return message.id in ids or (name[0] == "outcome" and is_told)
 
 
 def _holder(delivery: Delivery) -> str:

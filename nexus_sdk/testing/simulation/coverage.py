@@ -132,7 +132,7 @@ _CODES_OUT_OF_REACH = {
     "NX405": "stores are handed over, not found by URL",
     "NX501": "programs are values that can be encoded",
     "NX502": "only thousands of operations in one turn are too large for a commit",
-    "NX503 NX504 NX505": "the codec of the simulation neither encrypts nor seals",
+    "NX504 NX505": "the codec of the simulation neither encrypts nor seals",
     "NX613": "caught by the programs that wait",
     "NX7": "of testing tools that the simulation does not use",
     "NX8": "of the command line",

@@ -30,7 +30,14 @@ NOT_ACCEPTED = frozenset(
 """Codes of refused credentials."""
 
 NOT_ALLOWED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"}
+    {
+        "403",  # to a question for no more than the head of something
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
 )
 """Codes of missing rights."""
 

@@ -25,6 +25,9 @@ LOG_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "36
 PROVIDED = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "awslambdaric"})
 """Distributions that Lambda's Python has."""
 
+EXTRAS_LEFT_OUT = frozenset({"aws", "cli", "dev", "docs"})
+"""Extras that whoever writes and deploys a program has: a function speaks to AWS by itself, and nobody types there."""
+
 LEFT_OUT = frozenset(
     {
         *(f"nexus_sdk.{name}" for name in ("building", "cli", "costing", "lint", "replay", "testing")),
@@ -75,6 +78,7 @@ class AwsPlatform:
             machine=machine,
             wheels=tuple(wheels),
             provided=PROVIDED,
+            extras_left_out=EXTRAS_LEFT_OUT,
             packages=("nexus_aws",),
             left_out=LEFT_OUT,
             root="/var/task",

@@ -79,6 +79,7 @@ def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         ("InvalidClientTokenId", CredentialsMissing),
         ("SignatureDoesNotMatch", CredentialsMissing),
         ("AccessDenied", RightsMissing),
+        ("403", RightsMissing),
         ("AccessDeniedException", RightsMissing),
         ("ThrottlingException", Refused),
     ],

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from nexus_aws.deploying.permissions import PERMISSIONS
-from nexus_aws.deploying.platform import AWS, AwsPlatform
+from nexus_aws.deploying.platform import AWS, SETTINGS, AwsPlatform
 from nexus_aws.deploying.template import template_of
 from nexus_sdk.building.archive import Archive
 from nexus_sdk.building.program import Program
 from nexus_sdk.errors import BuildError
+from tests.docs.pages import ROOT, Page, rows_of
 from tests.providers.nexus_aws.conftest import REQUIRED
 from tests.providers.nexus_aws.deploying.conftest import APP, MakeProgram, settings
 
@@ -224,6 +225,12 @@ def test_the_same_program_gives_the_same_template(program: Program, tmp_path: Pa
 def test_a_setting_that_makes_no_sense_is_refused(program: Program, option: str, said: str) -> None:
     with pytest.raises(BuildError, match=said):
         settings(program, option)
+
+
+def test_the_page_explains_each_setting() -> None:
+    rows = rows_of(Page(ROOT / "docs" / "how-to" / "deploy-to-aws.md"))
+    names = {setting.name: setting.meaning for setting in SETTINGS}
+    assert {row[0].strip("`"): row[2] for row in rows if len(row) == 3 and row[0].strip("`") in names} == names
 
 
 def test_wheels_are_those_of_the_runtimes_libc(program: Program) -> None:
