@@ -20,7 +20,7 @@ from nexus_sdk.engine.courtesy import Courtesy
 from nexus_sdk.engine.instance import Surroundings
 from nexus_sdk.engine.mail import Outcome
 from nexus_sdk.engine.persistence import until_available
-from nexus_sdk.engine.retrying import dead_lettered, delay_before_next, logged, timed_out, worker_lost
+from nexus_sdk.engine.retrying import dead_lettered, delay_before_next, logged, over_in_all, timed_out, worker_lost
 from nexus_sdk.errors import ConflictError, DefinitionError, HistoryCorruptedError, PayloadError, PayloadUnreadable
 from nexus_sdk.store.port import Extended, Lease, Store, Task, TaskDelivery
 
@@ -74,7 +74,7 @@ class Activities:
         if request.first_started_us is None:
             request = changed(request, first_started_us=self._now_us())
         if self._is_too_late(request):
-            spent = timed_out("schedule_to_close: the time for all attempts is over")
+            spent = timed_out(over_in_all(request))
             return self._failed(delivery, logged(request, spent))
         attempt = RunningAttempt(
             delivery,

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Any
 
 from nexus_sdk.authoring.activity import Activity
-from nexus_sdk.authoring.duration import to_us
+from nexus_sdk.authoring.duration import text_of, to_us
 from nexus_sdk.authoring.info import ActivityInfo, current_attempt
 from nexus_sdk.codec.failures import failure_from
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.payload import Codec, Payload
 from nexus_sdk.core.request import ActivityRequest
 from nexus_sdk.engine.environment import Cancellable, Environment
-from nexus_sdk.engine.retrying import HEARTBEAT_TIMED_OUT, timed_out
+from nexus_sdk.engine.retrying import HEARTBEAT_TIMED_OUT, over_in_all, timed_out
 from nexus_sdk.errors import (
     ApplicationError,
     CancelledError,
@@ -262,9 +262,10 @@ class RunningAttempt:
     def _ended_by(self, error: BaseException) -> Ending:
         is_stop = isinstance(error, asyncio.CancelledError | CancelledError)
         if is_stop and self._stop is Stop.TIMED_OUT:
-            return Failed(timed_out("the attempt took longer than its timeout"))
+            return Failed(timed_out(self._what_is_over()))
         if is_stop and self._stop is Stop.SILENT:
-            return Failed(timed_out("no heartbeat came within heartbeat_timeout", HEARTBEAT_TIMED_OUT))
+            silent = f"no heartbeat came within heartbeat_timeout ({text_of(self.request.options.heartbeat_us or 0)})"
+            return Failed(timed_out(silent, HEARTBEAT_TIMED_OUT))
         if is_stop and self._stop is not None:
             return Stopped(self._stop)
         if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling():
@@ -272,6 +273,14 @@ class RunningAttempt:
                 self._beating.cancel()
             raise error  # the event loop itself is going down
         return self._failed(error)
+
+    def _what_is_over(self) -> str:
+        """Which of its two time limits it has reached, as the activity's definition names it."""
+        options = self.request.options
+        in_all_us = options.schedule_to_close_us
+        if in_all_us is not None and self._deadline_us == self.request.scheduled_at_us + in_all_us:
+            return over_in_all(self.request)
+        return f"the attempt took longer than its timeout ({text_of(options.start_to_close_us or 0)})"
 
     def _failed(self, error: BaseException) -> Failed:
         retry_after_us = None

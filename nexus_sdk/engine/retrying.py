@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nexus_sdk.authoring.duration import text_of
 from nexus_sdk.codec.trimming import trimmed
 from nexus_sdk.core.failure import Failure
 from nexus_sdk.core.frozen import changed
@@ -27,6 +28,13 @@ def dead_lettered(why: str) -> Failure:
 def timed_out(what: str, kind: str = TIMED_OUT) -> Failure:
     """The failure of an attempt that took too long."""
     return Failure(kind, what, ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception"))
+
+
+def over_in_all(request: ActivityRequest) -> str:
+    """What is said when the time for all attempts is over."""
+    return (
+        f"schedule_to_close: the time for all attempts ({text_of(request.options.schedule_to_close_us or 0)}) is over"
+    )
 
 
 def rule_for(policy: RetryPolicy, failure: Failure) -> RetryRule | None:

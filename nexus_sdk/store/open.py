@@ -23,16 +23,13 @@ _SHIPPED: Mapping[str, str] = {"dynamodb": "nexus_aws"}
 is to read what is said of each installed package, and a function that starts cold has no time for that.
 """
 
-_EXTRAS: Mapping[str, str] = {
-    "postgresql": "postgres",
-    "postgres": "postgres",
-    "dynamodb": "aws",
-    "azure": "azure",
-    "firestore": "gcp",
-}
-"""Which extra brings the provider of a scheme that is not built in."""
+_EXTRAS: Mapping[str, str] = {"dynamodb": "aws"}
+"""Which extra brings what the provider of a scheme needs."""
 
-_EXAMPLES = "For example: memory://, sqlite:///orders.db, sqlite:////var/lib/orders.db, postgresql://host/db."
+_PLANNED = frozenset({"postgresql", "postgres", "azure", "firestore"})
+"""Schemes that a later release will serve."""
+
+_EXAMPLES = "For example: memory://, sqlite:///orders.db, sqlite:////var/lib/orders.db, dynamodb://orders."
 
 
 def open_store(url: str) -> Store:
@@ -159,12 +156,12 @@ def _provider_of(scheme: str) -> Callable[[str], Store] | None:
 
 
 def _missing(scheme: str, why: str) -> ProviderMissing:
-    extra = _EXTRAS.get(scheme)
-    mend = (
-        f'pip install "nexus-sdk[{extra}]" brings what it needs.'
-        if extra is not None
-        else f"Install a package with an entry point {scheme!r} in the group {GROUP!r}."
-    )
+    if scheme in _EXTRAS:
+        mend = f'pip install "nexus-sdk[{_EXTRAS[scheme]}]" brings what it needs.'
+    elif scheme in _PLANNED:
+        mend = "A later release will serve them."
+    else:
+        mend = f"Install a package with an entry point {scheme!r} in the group {GROUP!r}."
     hint = f"{mend} Served here: {', '.join(_served())}."
     return ProviderMissing(f"Store URLs of the kind {scheme}:// are not served here: {why}.", hint=hint)
 

@@ -138,9 +138,6 @@ class SqsQueues:
         if self.push is not None:
             self._expected.pop(queue, None)  # whatever comes is handed over
             return self.push.take(queue, limit)
-        if queue == LOCAL:  # they come with the bells: who asked for them here would take bells
-            self._forget_due(queue, now_us)
-            return []
         asked = BATCH_MESSAGES_MAX if queue in self._ranked else limit
         found = self.ear.take(queue, asked) if self.ear is not None else []
         if not found and not (self.ear is not None and self.ear.is_listening(queue)):

@@ -102,7 +102,7 @@ def resume(id: IdArgument, store: StoreOption = None, app: AppOption = None, jso
 @told
 def rewind(id: IdArgument, store: StoreOption = None, app: AppOption = None, json: JsonOption = False) -> None:
     """Retry a failed instance from its failed step."""
-    said = f"{id} goes on from its failed step."
+    said = f"{id} goes on from its failed step, where a worker serves it."
     _tell(id, store, app, json, said, lambda handle: handle.rewind(), {"asked": "rewind"})
 
 

@@ -17,6 +17,7 @@ from nexus_sdk.errors import InstanceNotFound
 from nexus_sdk.store.bell import has_moved
 from nexus_sdk.store.item import instance_of, until_us
 from nexus_sdk.store.port import (
+    LOCAL,
     TURNS,
     Capabilities,
     Commit,
@@ -148,7 +149,7 @@ class SplitStore(SplitOutbox, SplitLeases):
             due_us = await self._follow(instance_id, written.left, claiming)
         await self._ring(instance_id, written.ring_us, now_us)
         if claiming is not None:
-            for queue in sorted(claiming.claim.queues - {TURNS}):
+            for queue in sorted(claiming.claim.queues - {TURNS, LOCAL}):  # local tasks may come with bells
                 taken, _ = await self._take(queue, claiming.left, claiming.claim.lease, now_us)
                 deliveries += [delivery for delivery in taken if isinstance(delivery, TaskDelivery)]
         elif claim is not None:

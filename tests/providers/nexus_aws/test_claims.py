@@ -13,7 +13,7 @@ import pytest
 
 from nexus_aws import lambda_handler
 from nexus_aws.store import AwsStore
-from nexus_sdk import Context, Nexus, activity, workflow
+from nexus_sdk import Context, Nexus, Retry, activity, workflow
 from nexus_sdk.runtimes.clock import SystemClock
 from nexus_sdk.runtimes.local import local_environment
 from nexus_sdk.testing import WorkflowEnvironment
@@ -166,3 +166,33 @@ def test_a_function_claims_what_its_turns_ask_for(ring: Callable[[str, str], tup
     asked, result = ring(name, "it")
     assert result == expected
     assert costs(asked) == {"leases": 0, "sent": [], "turns": turns}
+
+
+TRIES: list[int] = []
+
+
+@activity(local=True, retry=Retry(initial="10s", jitter="none"))
+async def add_here(n: int) -> int:
+    TRIES.append(n)
+    if len(TRIES) == 1:
+        raise ConnectionError("not yet")
+    return n + 1
+
+
+@workflow
+async def here(ctx: Context) -> int:
+    return await add_here(0)
+
+
+async def test_a_local_activity_is_made_again_by_whoever_hears_the_bells(cloud: Cloud) -> None:
+    """Its message has no queue of its own: nobody has to ask for it beside the bells."""
+    TRIES.clear()
+    asked = Asked(cloud)
+    store = cloud.stores(call=asked)()
+    async with WorkflowEnvironment([here], [add_here], store=store, clock="manual") as env:
+        handle = await env.start(here, id="it")
+        await env.settle()
+        assert TRIES == [0]
+        await env.advance("11s")
+        assert await handle.result() == 1
+    assert not any("local" in parameters["QueueUrl"] for parameters in asked.of("ReceiveMessage"))

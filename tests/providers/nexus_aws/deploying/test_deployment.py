@@ -10,7 +10,6 @@ import pytest
 
 from nexus_aws.deploying import deployment as deploying
 from nexus_aws.deploying.account import Account
-from nexus_aws.deploying.artifacts import KEPT_BUILDS
 from nexus_aws.deploying.template import template_of
 from nexus_sdk.building.platform import Action
 from nexus_sdk.building.program import Program
@@ -105,15 +104,16 @@ def test_stages_stand_beside_each_other(deployment: Deploy, program: Program, sa
 
 
 def test_the_code_is_uploaded_once_and_old_code_is_forgotten(
-    deployment: Deploy, account: Account, program: Program, said: Said
+    deployment: Deploy, account: Account, program: Program, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(deploying, "KEPT_BUILDS", 2)
     deployment("code").apply(said)
     deployment("code", "memory=256").apply(said)
     assert sum(line.startswith("Uploaded") for line in said) == 1
-    for number in range(KEPT_BUILDS + 2):
+    for number in range(3):
         deployment(f"code {number}").apply(said)
     listed = account.ask("s3", "ListObjectsV2", Bucket=ARTIFACTS, Prefix=f"{program.name}-dev/")
-    assert listed["KeyCount"] == KEPT_BUILDS
+    assert listed["KeyCount"] == 2
     block = account.ask("s3", "GetPublicAccessBlock", Bucket=ARTIFACTS)["PublicAccessBlockConfiguration"]
     assert all(block.values())
 
