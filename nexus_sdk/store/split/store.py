@@ -17,7 +17,6 @@ from nexus_sdk.errors import InstanceNotFound
 from nexus_sdk.store.bell import has_moved
 from nexus_sdk.store.item import instance_of, until_us
 from nexus_sdk.store.port import (
-    LOCAL,
     TURNS,
     Capabilities,
     Commit,
@@ -149,9 +148,12 @@ class SplitStore(SplitOutbox, SplitLeases):
             due_us = await self._follow(instance_id, written.left, claiming)
         await self._ring(instance_id, written.ring_us, now_us)
         if claiming is not None:
-            for queue in sorted(claiming.claim.queues - {TURNS, LOCAL}):  # local tasks may come with bells
-                taken, _ = await self._take(queue, claiming.left, claiming.claim.lease, now_us)
-                deliveries += [delivery for delivery in taken if isinstance(delivery, TaskDelivery)]
+            for queue in sorted(claiming.claim.queues - {TURNS}):
+                for taken in (await self._take(queue, claiming.left, claiming.claim.lease, now_us))[0]:
+                    if isinstance(taken, TaskDelivery):
+                        deliveries.append(taken)
+                    else:  # what is local comes with the bells where queues are dear
+                        await self.release(taken, now_us=now_us)
         elif claim is not None:
             deliveries += await self._still_held_elsewhere(commit)
         await self._settle_others(instance_id, deliveries=settled)

@@ -61,9 +61,9 @@ class Artifacts:
         """Erase all but so many of the newest files of this deployment; how many were erased.
 
         Args:
-            current: the key of one that is kept, however old it is.
+            current: the key of one that counts as the newest.
         """
-        listed: list[tuple[str, str]] = []
+        listed: list[tuple[bool, str, str]] = []
         parameters = {"Bucket": self.bucket, "Prefix": f"{self._title}/"}
         while True:
             try:
@@ -72,11 +72,12 @@ class Artifacts:
                 if error.aws_code == "NoSuchBucket":
                     return 0
                 raise
-            listed += [(str(entry["LastModified"]), entry["Key"]) for entry in reply.get("Contents", ())]
+            found = [(str(entry["LastModified"]), entry["Key"]) for entry in reply.get("Contents", ())]
+            listed += [(key == current, when, key) for when, key in found]
             if not reply.get("IsTruncated"):
                 break
             parameters["ContinuationToken"] = reply["NextContinuationToken"]
-        old = [key for _, key in sorted(listed, reverse=True)[kept:] if key != current]
+        old = [key for *_, key in sorted(listed, reverse=True)[kept:]]
         for key in old:
             self._account.ask("s3", "DeleteObject", Bucket=self.bucket, Key=key)
         return len(old)

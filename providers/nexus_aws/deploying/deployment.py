@@ -7,10 +7,11 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from nexus_aws.deploying.account import Account
+from nexus_aws.deploying.account import Account, Refused
 from nexus_aws.deploying.artifacts import KEPT_BUILDS, Artifacts
 from nexus_aws.deploying.data import HOLDS_DATA
 from nexus_aws.deploying.erasing import Data
+from nexus_aws.deploying.names import bucket_name
 from nexus_aws.deploying.stack import BODY_BYTES_MAX, Proposal, Stack
 from nexus_aws.deploying.template import tags_of, template_of
 from nexus_sdk.building.archive import Archive
@@ -60,7 +61,7 @@ class AwsDeployment:
     def store_url(self) -> str | None:
         """See `Deployment.store_url`."""
         self._check_ours()
-        return self._stack.outputs().get("Store")
+        return None if self._stack.describe() is None else self._store()
 
     def destroy(self, say: Say, *, deletes_data: bool) -> Destroyed:
         """See `Deployment.destroy`."""
@@ -152,11 +153,27 @@ class AwsDeployment:
         return Plan(self._settings.title, self._account.place, proposal.is_new, proposal.changes)
 
     def _deployed(self) -> Deployed:
-        outputs = self._stack.outputs()
-        url = outputs.get("Url", "")
-        return Deployed(
-            self._settings.title, self._account.place, url, outputs["Store"], self._request(url) if url else "", outputs
-        )
+        url = self._url()
+        request = self._request(url) if url else ""
+        title, place = self._settings.title, self._account.place
+        return Deployed(title, place, url, self._store(), request, self._stack.outputs())
+
+    def _store(self) -> str:
+        """The URL of the store: what holds data has a name that is known."""
+        title, account = self._settings.title, self._account
+        return f"dynamodb://{title}?region={account.region}&bucket={bucket_name(title, account.number, account.region)}"
+
+    def _url(self) -> str:
+        """The function's URL; empty where it has none."""
+        if self._settings.text("url") == "none":
+            return ""
+        try:
+            said = self._account.ask("lambda", "GetFunctionUrlConfig", FunctionName=self._settings.title)
+        except Refused as error:
+            if error.aws_code == "ResourceNotFoundException":
+                return ""
+            raise
+        return str(said["FunctionUrl"])
 
     def _request(self, url: str) -> str:
         """A command that starts an instance over HTTP."""

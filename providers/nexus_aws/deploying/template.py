@@ -57,7 +57,7 @@ def template_of(program: Program, settings: Settings) -> dict[str, Any]:
             "CodeKey": {"Type": "String", "Description": "The key of the code in that bucket"},
         },
         "Resources": resources,
-        "Outputs": _outputs(settings),
+        "Outputs": _outputs(),
     }
 
 
@@ -66,14 +66,11 @@ def tags_of(program: Program, settings: Settings) -> dict[str, str]:
     return {**settings.tags, "nexus:app": program.spec, "nexus:stage": settings.stage}
 
 
-def _outputs(settings: Settings) -> dict[str, Any]:
+def _outputs() -> dict[str, Any]:
     store = {"Fn::Sub": "dynamodb://${Table}?region=${AWS::Region}&bucket=${Bucket}"}
-    outputs = {
+    return {
         "Store": {"Description": "The store's URL, for --store", "Value": store},
         "Function": {"Description": "The function", "Value": {"Ref": "Function"}},
         "Log": {"Description": "The function's log", "Value": {"Ref": "Log"}},
         "DeadLetters": {"Description": "The queue of dead letters", "Value": {"Ref": "DeadLetters"}},
     }
-    if settings.text("url") != "none":
-        outputs["Url"] = {"Description": "Where requests go", "Value": {"Fn::GetAtt": ["Url", "FunctionUrl"]}}
-    return outputs

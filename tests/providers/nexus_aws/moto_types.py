@@ -19,9 +19,8 @@ class FunctionUrl(CloudFormationModel):
 
     __module__ = "moto.awslambda.models"  # moto derives the service from it
 
-    def __init__(self, function: str, url: str) -> None:
+    def __init__(self, function: str) -> None:
         self.function = function
-        self.url = url
 
     @property
     def physical_resource_id(self) -> str:
@@ -41,8 +40,8 @@ class FunctionUrl(CloudFormationModel):
     ) -> FunctionUrl:
         properties = cloudformation_json["Properties"]
         function = properties["TargetFunctionArn"]
-        made = lambda_backends[account_id][region_name].create_function_url_config(function, properties)
-        return cls(function, made.url)
+        lambda_backends[account_id][region_name].create_function_url_config(function, properties)
+        return cls(function)
 
     @classmethod
     def update_from_cloudformation_json(
@@ -60,14 +59,6 @@ class FunctionUrl(CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> None:
         """With its function."""
-
-    @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        return attr == "FunctionUrl"
-
-    def get_cfn_attribute(self, attribute_name: str) -> str:
-        assert attribute_name == "FunctionUrl"
-        return self.url
 
 
 def _apply(change_set: Any) -> None:

@@ -50,6 +50,7 @@ def test_a_first_deployment_makes_it_all_and_says_where_it_is(
     assert function["Environment"]["Variables"]["GREETING"] == "hello"
     protected = account.ask("dynamodb", "DescribeTable", TableName=title)["Table"]["DeletionProtectionEnabled"]
     assert protected
+    assert done.outputs["Store"] == done.store  # for whoever looks at the stack
     assert "Creating the stack" in lines(said)
     assert f"  {title}: create complete" in said
 
@@ -93,6 +94,11 @@ def test_new_code_and_new_settings_change_the_function_and_leave_the_data(
     assert (before["MemorySize"], after["MemorySize"]) == (1024, 256)
     assert before["CodeSha256"] != after["CodeSha256"]
     assert account.ask("dynamodb", "Scan", TableName=title)["Count"] == 1
+
+
+def test_without_a_url_nothing_is_said_of_one(deployment: Deploy, said: Said) -> None:
+    done = deployment("code", "url=none").apply(said)
+    assert (done.url, done.request) == ("", "")
 
 
 def test_stages_stand_beside_each_other(deployment: Deploy, program: Program, said: Said) -> None:

@@ -129,6 +129,7 @@ def test_a_stack_that_was_never_born_or_was_rolled_back_is_changed(status: str, 
         def ask(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
             if operation == "CreateChangeSet":
                 asked.append(parameters["ChangeSetType"])
+                assert parameters["ImportExistingResources"]  # what an earlier stack has kept is found again
             return super().ask(service, operation, **parameters)
 
     described = {"Status": "CREATE_COMPLETE", "Changes": []}

@@ -172,9 +172,7 @@ def test_who_may_call_the_url_is_a_setting(program: Program, kind: str, auth: st
 
 
 def test_without_a_url_there_is_none(program: Program) -> None:
-    template = template_of(program, settings(program, "url=none"))
-    assert "Url" not in template["Resources"]
-    assert "Url" not in template["Outputs"]
+    assert "Url" not in resources(program, "url=none")
 
 
 def test_alarms_look_at_what_should_not_stay_unnoticed_and_tell_the_topic(program: Program) -> None:
