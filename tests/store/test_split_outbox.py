@@ -14,7 +14,7 @@ from nexus_sdk.store.port import TURNS, CancelTask, Claim
 from nexus_sdk.store.split import SplitMemoryStore
 from nexus_sdk.store.split.item import DIRECT_MAX
 from nexus_sdk.store.split.memory_rows import RowMemoryStore
-from nexus_sdk.store.split.outbox import TASKS_MAX
+from nexus_sdk.store.split.outbox import LOOKS_MAX, TASKS_MAX
 from nexus_sdk.store.split.store import SETTLED_MAX, SplitStore
 from nexus_sdk.testing.provider_suite.builders import (
     ANNA,
@@ -135,6 +135,34 @@ async def is_held(store: SplitStore, task_id: str) -> bool:
         return state is not None and state.hold.token is not None
 
     return await store._table.change("a", look)
+
+
+# --- who finds many sends begun ---------------------------------------------------------------------------------------
+
+
+async def test_who_finds_many_sends_begun_goes_on_when_their_maker_gets_no_further(make_store: MakeStore) -> None:
+    store = make_store()
+    before = await started(store, "a")
+    count, looks = DIRECT_MAX + 3 * TASKS_MAX, list[int]()
+
+    def dying(name: str) -> None:
+        if name == "outbox:task before" and looks == [-1]:
+            raise Crash
+        looks[:] = [-1] if name == "outbox:task after" else looks
+
+    store.between = dying
+    with pytest.raises(Crash):
+        await store.commit(turn(before, *tasks_of(count)), now_us=T0)  # type: ignore[arg-type]
+    store.between, store._making = None, set()
+    looks.clear()
+
+    async def pause(look: int) -> None:
+        looks.append(look)
+
+    store._pause = pause
+    await store.send([message("a", "m")], now_us=T0)
+    assert looks == list(range(LOOKS_MAX))
+    assert len(await receive_tasks(store, limit=1_000)) == count
 
 
 # --- the widest writes ------------------------------------------------------------------------------------------------

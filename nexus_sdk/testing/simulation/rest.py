@@ -330,14 +330,21 @@ def _sagas(seen: Seen) -> Iterator[str]:
 
 
 def _cleanups(seen: Seen) -> Iterator[str]:
-    """A cancel is delivered once: a second one does not interrupt the clean-up that the first one has begun."""
+    """A cancel is delivered once: a second one does not interrupt the clean-up that the first one has begun.
+
+    One that comes while something is undone is put off: it is the first that what follows hears of it.
+    """
     codec = MsgpackCodec().bound_to(seen.item.record.id)
     for run in seen.ordered:
-        is_cancelled, begun = False, set[str]()
+        is_cancelled, begun, undoing = False, set[str](), set[str]()
         for _, event in run.events():
             match event:
-                case e.CancelRequested():
+                case e.CancelRequested() if not undoing:
                     is_cancelled = True
+                case e.ActivityScheduled(name="undo", path=path):
+                    undoing.add(path)
+                case e.ActivityCompleted(path=path) | e.ActivityFailed(path=path) if path in undoing:
+                    undoing.discard(path)
                 case e.ActivityScheduled(name="mop", path=path, arguments=Payload(data=data)) if data is not None:
                     if is_cancelled and cast("Any", codec.decode(event.arguments))["node"]["is_outermost"]:
                         begun.add(path)
