@@ -14,7 +14,7 @@ from typing import Any
 
 from nexus_sdk.store import records
 from nexus_sdk.store.item import Hold
-from nexus_sdk.store.port import InboxMessage, InstanceRecord, Loaded, Send
+from nexus_sdk.store.port import InboxMessage, InstanceRecord, Loaded, Send, StoredBatch
 from nexus_sdk.store.split import wire
 from nexus_sdk.store.split.item import Entry, SplitItem
 from nexus_sdk.store.split.memory_rows import MemoryRows
@@ -147,6 +147,7 @@ class Mirror:
         self._sends: dict[int, tuple[Send, ...]] = {}
         self._replies: dict[int, dict[int, InboxMessage | None]] = {}
         self._tasks: dict[str, str] = {}
+        self._ahead: dict[tuple[str, int], StoredBatch] = {}
 
     def take(self, writes: Sequence[Write]) -> None:
         """Take note of what was written."""
@@ -163,6 +164,14 @@ class Mirror:
         for write in ordered:
             if not write.is_check:
                 self._take(write)
+        if any(write.key == HEAD and write.data is not None for write in writes):
+            self._take_batches()
+
+    def _take_batches(self) -> None:
+        """Those of the present run, and of one that it follows: what was written ahead counts from the head on."""
+        known = {*self.item.runs, self.item.record.run_id}
+        for run_id, number in sorted(key for key in self._ahead if key[0] in known):
+            self.item.runs.setdefault(run_id, []).append(self._ahead.pop((run_id, number)))
 
     def _take(self, write: Write) -> None:
         if write.key == HEAD and write.data is not None:
@@ -173,7 +182,7 @@ class Mirror:
             return
         elif _kind(write.key) == "b":
             batch = wire.batch_of(self._unpack(write.data))
-            self.item.runs.setdefault(batch.run_id, []).append(batch)
+            self._ahead[batch.run_id, batch.number] = batch
         elif _kind(write.key) == "k":
             self.item.remembered_ids.add(write.key.split("/k/", 1)[1])
         elif _kind(write.key) == "s":
