@@ -31,7 +31,11 @@ class Status(StrEnum):
         return self in (Status.PENDING, Status.RUNNING)
 
     def is_news_after(self, before: Status) -> bool:
-        """Whether who waits for the end wants to know of it: that an instance has begun to run is no news."""
+        """Whether who waits for the end wants to know of it: that an instance has begun to run is no news.
+
+        Args:
+            before: the status that was known.
+        """
         return self is not before and not (self.is_under_way and before.is_under_way)
 
     @property

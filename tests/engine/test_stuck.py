@@ -6,6 +6,7 @@ from typing import Any
 
 from nexus_sdk import Context, workflow
 from nexus_sdk.engine.stuck import StuckWatch
+from nexus_sdk.store.bell import BellBoard
 from nexus_sdk.store.memory import MemoryStore
 from nexus_sdk.store.port import Received, TurnDelivery
 from nexus_sdk.testing import WorkflowEnvironment
@@ -34,7 +35,9 @@ class Withholding(MemoryStore):
         received = await super().receive(*args, **named)
         for delivery in received.deliveries:
             if isinstance(delivery, TurnDelivery) and delivery.instance_id == "withheld":
+                bells, self._board = self._board, BellBoard()  # who heard of it would ask for it again at once
                 await self.release(delivery, now_us=named["now_us"])
+                self._board = bells
         kept = tuple(each for each in received.deliveries if getattr(each, "instance_id", "") != "withheld")
         return Received(kept, None)
 
