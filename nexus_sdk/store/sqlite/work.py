@@ -45,6 +45,7 @@ _CONSUME = "DELETE FROM inbox WHERE instance_id = ? AND number BETWEEN ? AND ?"
 _SETTLE_TASK = "DELETE FROM tasks WHERE instance_id = ? AND id = ? AND (token = ? OR token IS NULL)"
 
 _FINISHED = frozenset(status.value for status in Status if status.is_finished)
+_UNDER_WAY = frozenset(status.value for status in Status if status.is_under_way)
 
 
 @dataclass(slots=True)
@@ -213,8 +214,8 @@ class Work:
             self._insert_attributes(record)
         if row.status != record.status.value:
             row.has_new_status = True
-            if record.status.is_news_after(Status(row.status)):
-                self.effects.changed.append(row.id)
+            if row.status not in _UNDER_WAY or not record.status.is_under_way:
+                self.effects.changed.append(row.id)  # as `Status.is_news_after` has it, whatever stands there
         row.record, row.status, row.run_id = record, record.status.value, record.run_id
         row.last_batch, row.wake_at_us, row.held_through = record.last_batch, record.wake_at_us, record.held_through
         row.is_dirty = True
