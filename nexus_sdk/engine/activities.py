@@ -59,11 +59,11 @@ class Activities:
             return None
         if delivery.is_cancel_requested:
             return self._cancelled(delivery, request)
-        request = logged(request, *(worker_lost() for _ in range(delivery.deliveries - 1)))
+        lost = [worker_lost() for _ in range(delivery.deliveries - 1)]
         if delivery.dead_letter:
-            return self._failed(delivery, logged(request, dead_lettered(delivery.dead_letter)))
-        if delivery.deliveries > 1 and delivery.task.attempt > request.options.retry.max_attempts:
-            return self._failed(delivery, request)
+            return self._failed(delivery, logged(request, *lost, dead_lettered(delivery.dead_letter)))
+        if lost and delivery.task.attempt > request.options.retry.max_attempts:
+            return self._failed(delivery, logged(request, *lost))
         activity = self._surroundings.registry.activity(request.name)
         if activity is None:
             missing = DefinitionError(
@@ -75,7 +75,7 @@ class Activities:
             request = changed(request, first_started_us=self._now_us())
         if self._is_too_late(request):
             spent = timed_out(over_in_all(request))
-            return self._failed(delivery, logged(request, spent))
+            return self._failed(delivery, logged(request, *lost, spent))
         attempt = RunningAttempt(
             delivery,
             request,
@@ -96,7 +96,7 @@ class Activities:
             return None
         finally:
             self.running.pop(delivery.task.id, None)
-        return await self._follow_up(attempt, request, ending)
+        return await self._follow_up(attempt, logged(request, *lost), ending)
 
     def stop(self, task_id: str, why: Stop) -> None:
         """Tell an attempt to stop, if it runs here."""

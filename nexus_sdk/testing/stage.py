@@ -106,7 +106,7 @@ class Stage:
     async def answer_attempt(self, role: Role, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A mock's answer to an attempt of an activity."""
         attempt = cast("RunningAttempt", current_attempt.get())
-        key = (attempt.delivery.task.id, len(attempt.request.failures))
+        key = (attempt.delivery.task.id, attempt.request.tries)
         try:
             answer = self._mocks[role].answer(key, args, kwargs)
         except MockExhausted as error:

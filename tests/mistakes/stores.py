@@ -261,10 +261,10 @@ ROWS = [
         code="NX405",
     ),
     _address(
-        "a URL of a kind that needs an extra",
+        "a URL of a kind that is planned",
         f"firestore://project?token={SECRET}",
         "firestore://",
-        'pip install "nexus-sdk[gcp]"',
+        "A later release",
         code="NX405",
     ),
 ]
